@@ -8,6 +8,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.identifiers import PERSONAL
 from chengxin.values.ids import SubjectKey
 from chengxin.values.text_forms import first_hidden
 from chengxin_api.catalog.v1 import catalog_pb2
@@ -51,7 +52,7 @@ ODD_TEXTS = (
     # What masks look for.
     *("441702189001010020", "身份证441702189001010020。", "9" * 18, "91000000MA000901XJ", "2099-12-31"),
 )
-DAYS = ("0001-01-01", "0001-12-31", "0004-02-29", "1900-02-28", "2024-02-29", "2026-11-24", "2026-11-25", "2099-12-31")
+DAYS = ("1900-01-01", "1900-12-31", "1904-02-29", "1900-02-28", "2024-02-29", "2026-11-24", "2026-11-25", "2099-12-31")
 TODAY = date(2026, 11, 24)
 DAYS += ("2100-01-01", "9898-12-31", "9899-01-01", "9996-02-29", "9998-12-31", "9999-12-31")
 _PLAIN = {r"20\d{2}": "2025", r"（\d{4}）.{1,40}号": "（2026）粤1702执1号"}
@@ -64,7 +65,7 @@ PROVIDER = EntryProvider("11441700007332458X", "阳江市市场监督管理局")
 def value_of(item: DeliveryItem) -> st.SearchStrategy[str]:
     """Values of an item, extremes first."""
     if item.type == "date":
-        days = st.sampled_from(DAYS) | st.dates().map(date.isoformat)
+        days = st.sampled_from(DAYS) | st.dates(date(1900, 1, 1)).map(date.isoformat)
         return days.map(lambda day: min(day, TODAY.isoformat())) if item.not_after_delivery else days
     if item.type == "number":
         whole = "9" * (item.length - item.scale) or "0"
@@ -145,6 +146,10 @@ class Accepting:
         elif rule == "not_before":
             other = next(r.other for r in self.entry.cross_rules if r.rule == rule and r.item == code)
             chosen[other] = chosen[code]
+        elif rule == "subject.two":
+            for item in self.entry.items:
+                if item.code in self.entry.subject_id_items and item.identifier in PERSONAL:
+                    chosen.pop(item.code, None)
         elif code:
             chosen.pop(code, None)
             if self.entry.by_code[code].required:

@@ -87,6 +87,12 @@ FILE_ROW_WIDTH = invalid(
     "Row {row} has {actual} cells, the header has {expected}; check that row: a delimiter or line break within a cell stands"
     " within double quotes. If it is the last row, the file may be cut: export it again",
 )
+FILE_TITLE_ABOVE = invalid(
+    "FILE_TITLE_ABOVE",
+    "第 {row} 行只有“{title}”一个单元格，下面的行有多列，该行像是标题而不是表头；请删除表头以上的标题行后重新报送",
+    "Row {row} is one cell, “{title}”, and the rows below have more: it looks like a title, not the header. Delete the rows"
+    " above the header",
+)
 FILE_TOO_WIDE = invalid(
     "FILE_TOO_WIDE",
     "表头有 {actual} 列，最多 {limit} 列；请删除目录以外的列",
@@ -118,6 +124,12 @@ FILE_LINE_NOT_JSON = invalid(
     "第 {row} 行不是完整的 JSON 对象（{reason}）；请检查该行，每行须是一个对象。如这是最后一行，文件可能已截断，请重新导出",
     "Line {row} is not a whole JSON object ({reason}); check that line: each is one object. If it is the last one, the file"
     " may be cut: export it again",
+)
+FILE_JSON_NOT_LINES = invalid(
+    "FILE_JSON_NOT_LINES",
+    "文件是一个 JSON 数组，或换行书写的 JSON 对象，不是 JSON Lines；请改为每行一个完整的对象，没有外层方括号和行末逗号",
+    "The file is one JSON array, or an object that goes over several lines, and no JSON Lines; give each record a line"
+    " of its own, as one whole object, without brackets around them and commas between them",
 )
 FILE_LINE_TOO_LONG = invalid(
     "FILE_LINE_TOO_LONG",
@@ -161,10 +173,11 @@ FILE_WORKBOOK_HIDDEN = invalid(
 )
 FILE_WORKBOOK_SHOWN_OTHERWISE = invalid(
     "FILE_WORKBOOK_SHOWN_OTHERWISE",
-    "这些单元格显示的数与保存的数不同（百分比、补零或以千、万为单位的格式）：{cells}，无法判断以哪个为准。请将其设为常规或文本格式，填写要报送的值后"
-    "重新报送",
-    "These cells show another number than they hold (formats of percent, leading zeros or thousands): {cells}, so it is not"
-    " clear which is meant. Give them the General or Text format, and enter what is to be delivered",
+    "这些单元格显示的内容与保存的不同（百分比、补零、以千或万为单位、隐藏内容、替换文字或去掉负号的格式）：{cells}，无法判断以哪个为准。请将其设为"
+    "常规或文本格式，填写要报送的值后重新报送",
+    "These cells show something else than they hold (formats of percent, leading zeros or thousands, or such as hide a"
+    " value, put words in its place or drop its sign): {cells}, so it is not clear which is meant. Give them the General or"
+    " Text format, and enter what is to be delivered",
 )
 FILE_WORKBOOK_OTHER = invalid(
     "FILE_WORKBOOK_OTHER",
@@ -231,8 +244,10 @@ READER_PROBLEMS: Final = {
         FILE_MARK_INSIDE,
         FILE_QUOTES_BROKEN,
         FILE_ROW_WIDTH,
+        FILE_TITLE_ABOVE,
         FILE_TOO_WIDE,
         FILE_LINE_NOT_JSON,
+        FILE_JSON_NOT_LINES,
         FILE_LINE_TOO_LONG,
         FILE_TOO_LONG,
         FILE_CHARACTER_BROKEN,

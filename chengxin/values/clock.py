@@ -2,10 +2,12 @@
 
 import time
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+# No fact on record is older: a day before it was mistyped, or is what a program writes for no day (0001-01-01).
+EARLIEST_DAY: Final = "1900-01-01"
 
 
 class Clock(Protocol):

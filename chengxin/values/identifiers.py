@@ -15,6 +15,7 @@ from typing import Final
 from stdnum.cn import ric, uscc
 
 from chengxin.bounds import own
+from chengxin.values.issuing_states import ISSUERS, NATIONALITIES
 from chengxin.values.text_forms import standard_identifier, with_plain_dashes
 
 # The fault of a value on a day: a word, or None.
@@ -90,8 +91,8 @@ own(
 # The codes of organs repeat in every record of a delivery; without the cache each check takes 9 µs.
 @lru_cache(65_536)
 def uscc_fault(value: str) -> str | None:
-    """Returns the fault of a unified social credit code (GB 32100): `length`, `format`, `registrar`, `check_digit`, or
-    None."""
+    """Returns the fault of a unified social credit code (GB 32100): `length`, `format`, `registrar`, `check_digit`,
+    `organisation_code` (the 9th to 17th, GB 11714), or None."""
     if len(value) != 18:
         return "length"
     if not _USCC_CHARACTERS.match(value):
@@ -99,7 +100,9 @@ def uscc_fault(value: str) -> str | None:
     # `000000000000000000` has a good check digit; no registrar has the code 0.
     if not _USCC.match(value):
         return "registrar"
-    return None if uscc.calc_check_digit(value) == value[-1] else "check_digit"
+    if uscc.calc_check_digit(value) != value[-1]:
+        return "check_digit"
+    return "organisation_code" if organisation_code_fault(value[8:17]) else None
 
 
 def is_uscc(text: str) -> bool:
@@ -145,17 +148,27 @@ def identity_number_fault(value: str, today: date) -> str | None:
 
 def permanent_residence_fault(value: str, today: date) -> str | None:
     """Returns the fault of the number of a foreigner's permanent residence card, in the form of 18 or of 15 characters:
-    `length`, `format`, `check_digit`, `birth_date`, or None. How the 15 characters are checked is not published."""
+    `length`, `format`, `state`, `check_digit`, `birth_date`, or None. How the 15 characters are checked is not
+    published."""
     if len(value) not in (15, 18):
         return "length"
     if not _PERMANENT_RESIDENCE.match(value):
         return "format"
     if len(value) == 15:
+        if value[:3] not in NATIONALITIES:
+            return "state"
         # Of the year there are two digits, so the century is open; 2000 had a 29th of February.
         return None if _is_born(f"20{value[7:13]}", date.max) else "birth_date"
     if ric.calc_check_digit(value) != value[-1]:
         return "check_digit"
     return None if _is_born(value[6:14], today) else "birth_date"
+
+
+def passport_fault(value: str) -> str | None:
+    """Returns the fault of the number of a passport with its State: `format`, `state`, or None."""
+    if not _PASSPORT.match(value):
+        return "format"
+    return None if value[:3] in ISSUERS else "state"
 
 
 def standard_form(scheme: str, text: str) -> str:
@@ -199,18 +212,26 @@ class IdentifierKind:
 
 
 _CHECK_DIGIT: Final = ("末位为校验码", "the last character is a check digit")
+_CHECK_DIGITS: Final = (
+    "末位为校验码，第 9 至 17 位为组织机构代码（GB 11714），其末位也是校验码",
+    "the last character is a check digit, and so is the 17th, of the organisation code inside (9th to 17th, GB 11714)",
+)
 _BORN: Final = (
     "含出生日期：须为公历日期，不晚于当日；18 位号码末位为校验码（GB 11643）",
     "it holds the date of birth, a date of the calendar not after today; the last of 18 is a check digit (GB 11643)",
 )
+_STATE: Final = (
+    "护照的签发国为 ISO 3166-1 或 ICAO 9303 的 3 位字母代码",
+    "the State of a passport is a code of three letters of ISO 3166-1 or ICAO Doc 9303",
+)
 # The schemes, strongest first: a subject is shown under the strongest that it has.
 IDENTIFIERS: Final = {
-    "uscc": IdentifierKind(USCC, 18, lambda value, _today: uscc_fault(value), False, _CHECK_DIGIT),
+    "uscc": IdentifierKind(USCC, 18, lambda value, _today: uscc_fault(value), False, _CHECK_DIGITS),
     "identity_number": IdentifierKind(IDENTITY_NUMBER, 18, identity_number_fault, True, _BORN),
     "permanent_residence": IdentifierKind(PERMANENT_RESIDENCE, 18, permanent_residence_fault, True, _BORN),
     "hk_macao_permit": IdentifierKind(HK_MACAO_PERMIT, 9, _of_form(_HK_MACAO_PERMIT), True),
     "taiwan_permit": IdentifierKind(TAIWAN_PERMIT, 8, _of_form(_TAIWAN_PERMIT), True),
-    "passport": IdentifierKind(PASSPORT, 13, _of_form(_PASSPORT), True),
+    "passport": IdentifierKind(PASSPORT, 13, lambda value, _today: passport_fault(value), True, _STATE),
     "organisation_code": IdentifierKind(
         ORGANISATION_CODE, 9, lambda value, _today: organisation_code_fault(value), False, _CHECK_DIGIT
     ),
@@ -251,6 +272,6 @@ DECLARED: Final = IDENTIFIERS | {
         max(kind.length for kind in IDENTIFIERS.values() if kind.personal),
         lambda value, today: fault_of(ANY_DOCUMENT, value, today),
         True,
-        _BORN,
+        (f"{_BORN[0]}；{_STATE[0]}", f"{_BORN[1]}; {_STATE[1]}"),
     )
 }

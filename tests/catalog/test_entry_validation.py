@@ -63,6 +63,12 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
     return [(f.where, f.rule) for f in wrong]
 
 
+def requires_two_subjects(entry: dict[str, Any]) -> None:
+    entry["subject_id_items"].append("XK_FR_ZJHM")
+    for code in ("XK_XDR_SHXYM", "XK_FR_ZJHM"):
+        item(entry, code)["required"] = True
+
+
 @pytest.mark.parametrize(
     ("change", "where", "rule"),
     [
@@ -117,6 +123,7 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e["subject_id_items"].append("NOPE"), "subject_id_items.6", "unknown_item"),
         (lambda e: e["subject_kinds"].append("individual"), "subject_id_items", "subject_id.kind"),
         (lambda e: e.update(required_one_of=[]), "subject_id_items", "subject_id.undetermined"),
+        (requires_two_subjects, "subject_id_items", "subject_id.two"),
         (lambda e: e.update(reporting_limit_working_days=0), "reporting_limit_working_days", "limit.range"),
         (lambda e: e["disclosure_period"].update(item="XK_WSH"), "disclosure_period.item", "disclosure.item"),
         (lambda e: e["disclosure_period"].update(rule="unlimited"), "disclosure_period.item", "disclosure.superfluous"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from random import Random
 from typing import Any
 
@@ -14,7 +14,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chengxin.values.clock import EARLIEST_DAY
 from chengxin.values.identifiers import DECLARED
+from chengxin.values.name_faults import name_fault
 from services.catalog.domain.entry import Entry, read_content
 from services.catalog.domain.record_schema import record_schema
 from services.ingest.domain.catalog_entry import read_entry
@@ -27,7 +29,7 @@ from tests.catalog.record_checks import accepts
 DEMO_ENTRIES = sorted(path.stem for path in (DEMO / "catalog").glob("*.json"))
 _ORDERS = {"not_before", "not_less"}
 # What `$comment` of an identifier says.
-_BEYOND_A_FORM = {"check_digit", "birth_date", "future"}
+_BEYOND_A_FORM = {"check_digit", "organisation_code", "birth_date", "state", "letters", "future"}
 _ODD = [
     "",
     " ",
@@ -38,6 +40,10 @@ _ODD = [
     "-0",
     "1.50",
     "2024-02-30",
+    "0001-01-01",
+    "1899-12-31",
+    "李**",
+    "·",
     "1.2E+17",
     "'4417",
     '="4417"',
@@ -54,9 +60,9 @@ class SchemaRecords:
 
     def __init__(self, code: str) -> None:
         entry = demo_entry(code)
-        content = read_content(entry)
-        self.schema = record_schema(Entry(content, 1, TODAY, None, NOW))
-        self.accepts: Callable[[Record], bool] = accepts(content)
+        self.content = read_content(entry)
+        self.schema = record_schema(Entry(self.content, 1, TODAY, None, NOW))
+        self.accepts: Callable[[Record], bool] = accepts(self.content)
         self.validator = Validator(read_entry(entry | {"version": 1}))
         self.properties: dict[str, Any] = self.schema["properties"]
         self.optional = sorted(self.properties.keys() - set(self.schema["required"]))
@@ -65,7 +71,7 @@ class SchemaRecords:
         while True:
             whole = {code: self.value(item, chance) for code, item in self.properties.items()}
             left_out = {code for code in self.optional if chance.random() < 0.3}
-            record = self._consistent(whole, left_out)
+            record = self._consistent(whole, left_out, chance)
             assert self.accepts(record), record
             yield record
 
@@ -76,15 +82,21 @@ class SchemaRecords:
             return chance.choice(identifiers_of(scheme))
         if item.get("format") == "date":
             last = TODAY if item.get("x-chengxin-not-after-delivery") else date.max
-            return date.fromordinal(chance.randrange(1, last.toordinal() + 1)).isoformat()
+            first = date.fromisoformat(EARLIEST_DAY)
+            return date.fromordinal(chance.randrange(first.toordinal(), last.toordinal() + 1)).isoformat()
         if patterns := [part["pattern"] for part in item["allOf"] if "pattern" in part]:
             longest = item.get("maxLength", 100)
             return chance.choice([text for text in _matches(patterns[0]) if len(text) <= longest])
         length = item["maxLength"] if chance.random() < 0.03 else chance.randint(1, 20)
-        return "".join(chance.choices(_letters(), k=min(length, item["maxLength"]))).strip() or "甲"
+        text = "".join(chance.choices(_letters(), k=min(length, item["maxLength"]))).strip()
+        return text if text and not (item.get("x-chengxin-name") and name_fault(text)) else "甲"
 
-    def _consistent(self, whole: Record, left_out: set[str]) -> Record:
+    def _consistent(self, whole: Record, left_out: set[str], chance: Random) -> Record:
         record = {code: value for code, value in whole.items() if code not in left_out}
+        for condition in self.schema.get("allOf", ()):
+            if "not" in condition:
+                for one in chance.choice(condition["not"]["allOf"])["anyOf"]:
+                    record.pop(one["required"][0], None)
         for condition in self.schema.get("allOf", ()):
             if "anyOf" in condition and not any(one["required"][0] in record for one in condition["anyOf"]):
                 [code] = condition["anyOf"][0]["required"]
@@ -197,6 +209,60 @@ def test_what_has_happened_is_not_after_the_day_of_delivery(code: str) -> None:
         for day, told in ((TODAY, False), (TODAY + timedelta(days=1), True), (date.max, True)):
             _, wrong = made.validator.check(record | {item: day.isoformat()}, TODAY)
             assert ((item, "date.future") in {(v.item, v.rule) for v in wrong}) is told, (item, day)
+
+
+@pytest.mark.parametrize("code", DEMO_ENTRIES)
+def test_a_record_is_about_an_organisation_or_a_person(code: str) -> None:
+    made = schema_records(code)
+    organisations, persons = made.content.identifying_items()
+    record = next(made.records(Random(code)))
+    for item in (*organisations, *persons):
+        record.pop(item.code, None)
+    given = {item.code: made.value(made.properties[item.code], Random(code)) for item in (*organisations, *persons)}
+    for one, other in product(organisations, persons):
+        for item in (one, other):
+            alone = record | {item.code: given[item.code]}
+            assert (made.faults(alone), made.accepts(alone)) == (set(), True)
+        both = record | {one.code: given[one.code], other.code: given[other.code]}
+        assert (made.faults(both), made.accepts(both)) == ({"subject.two"}, False)
+        [told] = made.validator.check(both, TODAY)[1]
+        assert all(item.code in text for item in (one, other) for text in (told.zh, told.en))
+
+
+NO_NAMES = {
+    "letters": ("·", "。", "*", "-", "（）", "123", "—", "＊", "?", "360", "🏢"),
+    "masked": ("李**", "李＊", "李*娜", "*娜", "李××", "李○○", "阳江**有限公司", "L**", "J*"),
+}
+NAMES = ("李娜", "E*TRADE", "买买提·艾力", "Müller", "360安全（阳江）有限公司", "A×B设计（阳江）有限公司", "某某", "𠮷")
+
+
+@pytest.mark.parametrize("code", DEMO_ENTRIES)
+def test_a_name_has_letters_and_is_not_masked(code: str) -> None:
+    made = schema_records(code)
+    whole = next(made.records(Random(code)))
+    names = [item for item, schema in made.properties.items() if schema.get("x-chengxin-name")]
+    assert made.content.subject_name_item in names
+    for item in names:
+        longest = made.properties[item]["maxLength"]
+        for name in (name for name in NAMES if len(name) <= longest):
+            assert made.faults(whole | {item: name}) == set(), (item, name)
+            assert made.accepts(whole | {item: name}), (item, name)
+        for fault, written in NO_NAMES.items():
+            for name in written:
+                _, wrong = made.validator.check({item: name}, TODAY)
+                assert f"name.{fault}" in {v.rule for v in wrong if v.item == item}, (item, name)
+                assert made.accepts(whole | {item: name}) is (fault == "letters" and name not in "*＊")
+
+
+@pytest.mark.parametrize("code", DEMO_ENTRIES)
+def test_a_day_is_not_before_1900(code: str) -> None:
+    made = schema_records(code)
+    whole = next(made.records(Random(code)))
+    for item in (item for item, schema in made.properties.items() if schema.get("format") == "date"):
+        for day in ("0001-01-01", "1000-01-01", "1899-12-31"):
+            _, wrong = made.validator.check({item: day}, TODAY)
+            assert (item, "date.early") in {(v.item, v.rule) for v in wrong}
+            assert not made.accepts(whole | {item: day})
 
 
 def test_every_rule_of_collection_is_in_the_schema_or_in_its_words() -> None:

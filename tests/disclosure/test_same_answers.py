@@ -82,9 +82,9 @@ def answers(city: RunningDisclosure) -> dict[str, Any]:
                 body = {"subject": {"subject_ref": ref}, "entries": entries}
                 told[f"{mode} {entries} {ref}"] = caller.post(f"/v1/{mode}/queries", body).text
         consent = city.caller("subject", sub=ref).post(
-            "/v1/me/consents", {"grantee": "91000000MA0005016E", "purpose": "loan", "valid_to": "2027-01-01"}
+            "/v1/me/consents", {"grantee": "91000000MA0005019P", "purpose": "loan", "valid_to": "2027-01-01"}
         )
-        granted = {"org": "91000000MA0005016E", "purpose": "loan", "consent_id": consent.json["consent_id"]}
+        granted = {"org": "91000000MA0005019P", "purpose": "loan", "consent_id": consent.json["consent_id"]}
         bank = city.caller("subject_authorized", sub="bank", **granted)
         told[f"authorized {ref}"] = bank.post("/v1/authorized/queries", {}).text
         for roles in (("agency",), ("statutory",)):

@@ -10,7 +10,7 @@ from chengxin_cli.gateway_client import HttpAnswer
 from tests.gateway.conftest import RunningGateway
 from tests.support import until
 
-ORG = "11000000MB00000014"
+ORG = "11000000MB0000019X"
 PROVIDER = {"roles": ["provider"]}
 
 

@@ -220,7 +220,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
             jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
         else:
             jwk = public_jwk(key)
-        found = {"client_id": client_id, "name": client_id, "org": "11000000MB00000014", "region": "441700"}
+        found = {"client_id": client_id, "name": client_id, "org": "11000000MB0000019X", "region": "441700"}
         return found | {"jwk": jwk, "roles": roles} | more
 
     reviews = [
@@ -244,7 +244,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
                 "username": username,
                 "name": "王某",
                 "roles": roles,
-                "org": "11000000MB00000014",
+                "org": "11000000MB0000019X",
                 "region": "441702" if username == "district" else "441700",
                 "password": PASSWORD,
                 "totp_secret": pyotp.random_base32(),

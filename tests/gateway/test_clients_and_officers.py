@@ -22,7 +22,7 @@ ANYTHING = st.recursive(
 
 
 def _client(*roles: Role, **more: Any) -> Client:
-    return Client("c", "name", "11000000MB00000014", "441700", (), frozenset(roles), **more)
+    return Client("c", "name", "11000000MB0000019X", "441700", (), frozenset(roles), **more)
 
 
 @given(roles=st.frozensets(st.sampled_from(Role), min_size=1), scope=st.text() | st.sampled_from(list(Role)))

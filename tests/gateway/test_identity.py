@@ -94,7 +94,7 @@ def test_an_officer_signs_in(gate: RunningGateway) -> None:
     assert answer.status == 200, answer.body
     claims = _claims(answer.body["access_token"])
     assert (claims["sub"], claims["roles"], claims["acr"]) == ("officer:centre", ["centre"], "pwd+totp")
-    assert (claims["org"], claims["region"]) == ("11000000MB00000014", "441700")
+    assert (claims["org"], claims["region"]) == ("11000000MB0000019X", "441700")
     assert [e for e in gate.grpc_upstream.acts("officer.signed_in") if e["request_id"] == answer.request_id]
 
 

@@ -36,7 +36,7 @@ def test_a_provider_gets_a_token_of_ten_minutes_with_the_claims_of_rfc_9068(gate
         "sub": "market_regulator",
         "client_id": "market_regulator",
         "roles": ["provider"],
-        "org": "11000000MB00000014",
+        "org": "11000000MB0000019X",
         "region": "441700",
         "acr": "private_key_jwt",
     }

@@ -59,7 +59,7 @@ def test_a_client_from_registration_to_suspension(gate: RunningGateway, shell: S
     shell.sign_in("clerk")
     refused = shell.run("client", "register", client_id, "--name", "x", fails=True)
     assert "--org" in refused.output
-    registered = ["--name", "某局", "--org", "11000000MB00000014", "--region", "441702", "--responsible", "G1702-01"]
+    registered = ["--name", "某局", "--org", "11000000MB0000019X", "--region", "441702", "--responsible", "G1702-01"]
     shell.run("client", "register", client_id, *registered, "--key", tmp_path / "client.jwk")
     grants = ["--role", "agency", "--purpose", "qualification_review=协议〔2026〕9号"]
     proposal = shell.told("client", "grant", client_id, *grants)
@@ -92,7 +92,7 @@ def test_a_client_from_registration_to_suspension(gate: RunningGateway, shell: S
 def test_an_officer_from_account_to_suspension(gate: RunningGateway, shell: Shell, tmp_path: Path) -> None:
     username = new_id("o")
     shell.sign_in("deputy", **{})
-    account = ["--name", "钱某", "--org", "11000000MB00000014", "--region", "441700"]
+    account = ["--name", "钱某", "--org", "11000000MB0000019X", "--region", "441700"]
     made = shell.told("officer", "create", username, *account)
     proposal = shell.told("officer", "roles", username, "centre")
     shell.sign_in("inspector")

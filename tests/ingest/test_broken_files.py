@@ -23,7 +23,7 @@ from tests.ingest.running_ingest import RunningIngest
         (table([{f"c{n}": "x" for n in range(1000)}]), "a.csv", "FILE_TOO_WIDE", "1000"),
         (table([registration()]) + b'"never closed' + b"x" * 200_000, "a.csv", "FILE_QUOTES_BROKEN", "第 3 行"),
         (b'{"TYSHXYDM": "1"', "a.jsonl", "FILE_LINE_NOT_JSON", "第 1 行"),
-        (b"[" * 100_000, "a.jsonl", "FILE_LINE_NOT_JSON", "第 1 行"),
+        (b"[" * 100_000, "a.jsonl", "FILE_JSON_NOT_LINES", "JSON Lines"),
         (b'\n{"TYSHXYDM": ["1"]}', "a.jsonl", "FILE_LINE_NOT_JSON", "第 2 行"),
         (b'{"NONE": "1"}', "a.jsonl", "FILE_COLUMN_UNKNOWN", "NONE"),
         (b'{"TYSHXYDM": "1", "TYSHXYDM": "2"}', "a.jsonl", "FILE_COLUMN_TWICE", "TYSHXYDM"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chengxin.store.field_encryption import is_encrypted
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
 from chengxin.values.text_forms import standard_name, standard_text
-from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
+from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, read_entry
 from services.ingest.domain.normalisation import ItemNormaliser, to_date, to_number
 from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
@@ -40,7 +40,7 @@ ITEMS = (
     DeliveryItem("STATES", code_list=STATES, multiple=True),
     DeliveryItem("TEXT"),
 )
-STANDARD = ItemNormaliser(ITEMS, "NAME")
+STANDARD = ItemNormaliser(DeliveryEntry("X", 1, items=ITEMS, subject_name_item="NAME"))
 
 # A value as it is delivered, and as it is recorded.
 EXAMPLES = [

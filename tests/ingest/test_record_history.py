@@ -8,7 +8,7 @@ import pytest
 from chengxin.errors import Problem
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from tests.ingest.deliveries import licence
+from tests.ingest.deliveries import licence, wrong_digit
 from tests.ingest.running_ingest import HOUSING, IngestCaller, RunningIngest, demo_entry
 from tests.support import until
 
@@ -191,6 +191,15 @@ def test_a_key_is_told_what_it_lacks_and_what_it_has_too_much(
     assert answer["code"] == "INPUT_INVALID"
     assert {e["field"]: e["rule"] for e in answer["errors"]} == told
     assert all("XK_XDR_SHXYM" in e["message"] for e in answer["errors"])
+
+
+def test_a_key_that_no_record_can_have_is_told_why(ingest: RunningIngest, record_id: str) -> None:
+    wrong = {"XK_XDR_SHXYM": wrong_digit(KEY["XK_XDR_SHXYM"]), "XK_XDR_MC": "李**"}
+    answer = found(ingest.regulator, KEY | wrong)
+    assert answer["code"] == "INPUT_INVALID"
+    told = {e["field"]: e["rule"] for e in answer["errors"]}
+    assert told == {"key.XK_XDR_SHXYM": "uscc.check_digit", "key.XK_XDR_MC": "name.masked"}
+    assert not any(value in str(answer) for value in wrong.values())
 
 
 def test_a_record_is_found_also_when_its_entry_identifies_records_otherwise_since(ingest: RunningIngest) -> None:

@@ -35,13 +35,15 @@ def read_csv(out: Writer, most: int) -> None:
             must_be_only_utf8(file)
     out.put(frames.ABOUT, About(encoding))
     records = _read_records(encoding)
-    header = _read_header(records)
+    header_number, header = _read_header(records)
     out.put(frames.HEADER, header)
     width = len(header)
     for number, cells in records:
         if len(cells) != width and not (len(cells) > width and not any(cells[width:])):
             if not _is_filled(cells):
                 continue
+            if width == 1:
+                raise Fault("FILE_TITLE_ABOVE", row=header_number, title=header[0].strip()[:40])
             raise Fault("FILE_ROW_WIDTH", row=number, actual=len(cells), expected=width)
         del cells[width:]
         size = sum(map(len, cells))
@@ -82,8 +84,8 @@ def _read_records(encoding: str) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def _read_header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The first row that holds something, as in a workbook."""
+def _read_header(records: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
+    """The first row that holds something, as in a workbook, with its number."""
     number, cells = next(((n, c) for n, c in records if _is_filled([cell.strip(_DELIMITERS) for cell in c])), (0, []))
     if not number:
         raise Fault("FILE_EMPTY")
@@ -93,7 +95,7 @@ def _read_header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
         raise Fault("FILE_TOO_WIDE", actual=len(cells), limit=MOST_ITEMS)
     if sum(map(len, cells)) > LONGEST_RECORD:
         raise Fault("FILE_LINE_TOO_LONG", row=number, limit=LONGEST_RECORD)
-    return cells
+    return number, cells
 
 
 def _find_delimiter(encoding: str) -> tuple[str, bool]:

@@ -11,6 +11,8 @@ from chengxin.tabular.reader.encoding import detect_encoding
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import as_bytes, as_text
 
+# How a file begins that is one JSON text: with a list, or with an object that goes over several lines.
+_OTHER_JSON: Final = re.compile(r"\s*(?:\[|\{\s*\Z)")
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -24,7 +26,7 @@ def read_jsonl(out: Writer, most: int) -> None:
         encoding = detect_encoding(file)
     out.put(frames.ABOUT, About(encoding))
     with as_text(encoding) as text:
-        number = 0
+        number, is_begun = 0, False
         while line := text.readline(LONGEST_RECORD + 1):
             number += 1
             if number > MOST_ROWS:
@@ -35,6 +37,9 @@ def read_jsonl(out: Writer, most: int) -> None:
                 raise Fault("FILE_MARK_INSIDE", row=number)
             if not line.strip():
                 continue
+            if not is_begun and _OTHER_JSON.match(line):
+                raise Fault("FILE_JSON_NOT_LINES")
+            is_begun = True
             out.add(number, _parse_line(number, line), len(line))
             most -= 1
             if not most:
@@ -45,6 +50,9 @@ def _parse_line(number: int, line: str) -> list[str | int]:
     try:
         # Numbers keep the digits that were written.
         pairs = json.loads(line, parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_Pairs)
+    except json.JSONDecodeError as e:
+        reason = f"第 {e.colno} 个字符处有误 / wrong at character {e.colno}"
+        raise Fault("FILE_LINE_NOT_JSON", row=number, reason=reason) from None
     except (ValueError, RecursionError) as e:
         raise Fault("FILE_LINE_NOT_JSON", row=number, reason=str(e)[:80] or type(e).__name__) from None
     if not isinstance(pairs, _Pairs):

@@ -122,8 +122,10 @@ def must_be_bounded(file: IO[bytes], most: int = MOST_UNPACKED_BYTES) -> Workboo
                     # Refuses a part that is cut.
                     parser.Parse(b"", True)
                 counts.must_fit(unpacked - before)
+    except zipfile.BadZipFile:
+        reason = "它不是 Excel 工作簿，例如改了扩展名的文本文件，或不完整 / it is no workbook, such as a text that was renamed, or cut"
+        raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None
     except (
-        zipfile.BadZipFile,
         zlib.error,
         expat.ExpatError,
         NotImplementedError,

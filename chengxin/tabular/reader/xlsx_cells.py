@@ -58,7 +58,7 @@ class Cells:
         # Cells whose value is an error, or a formula without a computed result: readers return them as empty, and an
         # empty cell would take back what was recorded.
         self.without_value: list[str] = []
-        # Cells that show another number than they hold.
+        # Cells that show another number or text than they hold, or nothing.
         self.shown_otherwise: list[str] = []
         self.hidden = HiddenPlaces()
 
@@ -170,6 +170,9 @@ class Cells:
                 self._end_number()
         elif kind == "c":
             is_missing = self._type == "e" or (self._is_formula and not self._has_value)
+            is_text = self._values and self._type in ("s", "str", "inlineStr")
+            if is_text and self._style and self._styles.shows_another_text(self._style):
+                self._name_shown_otherwise()
             if is_missing and len(self.without_value) < _MOST_CELLS_NAMED:
                 self.without_value.append(self._cell_name())
 
@@ -189,5 +192,9 @@ class Cells:
             return
         if self._styles.is_no_date(self._style, self._value):
             self._refuse_value("不是有效的日期 / it is no date")
-        if self._styles.shows_another(self._style, self._value) and len(self.shown_otherwise) < _MOST_CELLS_NAMED:
+        if self._styles.shows_another(self._style, self._value):
+            self._name_shown_otherwise()
+
+    def _name_shown_otherwise(self) -> None:
+        if len(self.shown_otherwise) < _MOST_CELLS_NAMED:
             self.shown_otherwise.append(self._cell_name())

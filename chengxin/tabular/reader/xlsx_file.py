@@ -103,7 +103,7 @@ def _must_be_clear(parts: WorkbookParts, sheet: CalamineSheet) -> None:
 
 def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:
     records = _read_rows(sheet, _text_of_cell)
-    _, header = next(records, (0, []))
+    header_number, header = next(records, (0, []))
     while header and not header[-1].strip():
         header.pop()
     if not header:
@@ -116,6 +116,8 @@ def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:
     for number, cells in records:
         if len(cells) > width:
             outside = next((n for n, cell in enumerate(cells[width:], width) if cell.strip()), None)
+            if outside is not None and width == 1:
+                raise Fault("FILE_TITLE_ABOVE", row=header_number, title=header[0].strip()[:40])
             if outside is not None:
                 raise Fault("FILE_CELL_OUTSIDE", cell=f"{column_name(outside + 1)}{number}", last=column_name(width))
             del cells[width:]

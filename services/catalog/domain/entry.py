@@ -14,6 +14,8 @@ import msgspec
 
 from chengxin.errors import invalid, not_found
 from chengxin.values.clock import rfc3339
+from chengxin.values.identifiers import PERSONAL
+from chengxin.values.representatives import names_representative
 from chengxin.values.text_forms import comparison_key
 
 ENTRY_INVALID = invalid(
@@ -313,6 +315,17 @@ class EntryContent:
             and not item.code_list
             and item.code != self.subject_name_item
         ]
+
+    def identifying_items(self) -> tuple[list[Item], list[Item]]:
+        """Returns the items that identify organisations, and those that identify persons; a record has those of one."""
+        items = [item for item in self.items if item.code in self.subject_id_items]
+        return [i for i in items if i.identifier not in PERSONAL], [i for i in items if i.identifier in PERSONAL]
+
+    def is_name(self, item: Item) -> bool:
+        """Whether an item holds the name of an organisation or a person, as ingest reads it."""
+        is_text = item.type is ItemType.TEXT and not item.identifier and not item.code_list
+        named = item.masking is Masking.NAME or names_representative(item.name.zh)
+        return is_text and (item.code == self.subject_name_item or named)
 
     def item(self, code: str) -> Item | None:
         """Returns the item with this code; None when the entry has no such item."""

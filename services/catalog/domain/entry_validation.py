@@ -193,6 +193,8 @@ def _check_identity(content: EntryContent) -> Findings:
     required_by_group = any(group.items and set(group.items) <= id_items for group in content.required_one_of)
     if content.subject_id_items and not (required or required_by_group):
         yield Finding("subject_id_items", "subject_id.undetermined")
+    if all(any(item.required for item in group) for group in content.identifying_items()):
+        yield Finding("subject_id_items", "subject_id.two")
 
 
 def _check_terms(content: EntryContent) -> Findings:

@@ -127,6 +127,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "须有一个主体标识项为必填，或有一组“至少填一项”全部由主体标识项组成",
         "one identifying item must be required, or a group of which one is required must be of identifying items",
     ),
+    "subject_id.two": (
+        "识别组织的和识别个人的主体标识项不能同为必填：一条记录只有一个主体，请改为“至少填一项”",
+        "items that identify organisations and items that identify persons must not both be required, as a record has one"
+        " subject; make them a group of which at least one is required",
+    ),
     "limit.range": ("应为 {least} 到 {most} 个工作日", "must be {least} to {most} working days"),
     "disclosure.item": (
         "披露期限须引用条目中的日期类信息项",

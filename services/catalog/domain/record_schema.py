@@ -4,13 +4,14 @@ import re
 from typing import Any, Final
 
 from chengxin.values.identifiers import DECLARED
+from chengxin.values.name_faults import MASKED_NAME
 from chengxin.values.sample_marker import example_text
 from chengxin.values.text_forms import HIDDEN_CLASS, standard_name
 from services.catalog.domain.entry import CrossRule, CrossRuleKind, Entry, EntryContent, Item, ItemType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts the changes of the way in which a version becomes a schema; the ETag uses it.
-DIALECT_REVISION = 5
+DIALECT_REVISION = 6
 
 # What holds for every text. A text with white space at its ends is delivered without it, so it is no text of its own.
 _TEXT: Final = {
@@ -33,9 +34,9 @@ _TEXT: Final = {
         },
     ],
 }
-# A day of the calendar from year 1 to 9999.
+# A day of the calendar from 1900 to 9999.
 _DAY: Final = (
-    "^(?!0000)("
+    "^(?!0|1[0-8])("
     "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
     "|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)$"
 )
@@ -49,11 +50,12 @@ _ORDERS: Final = (
 def record_schema(entry: Entry) -> dict[str, Any]:
     """Returns the schema of one record, a map of item codes to texts, as records are delivered.
 
-    It accepts every record in standard form that ingest accepts. It cannot express check digits and dates of birth of
-    identifiers, the order of dates and of numbers, nor the day of delivery; these are in words (`$comment`) and in `x-chengxin-*` annotations.
+    It accepts every record in standard form that ingest accepts. It cannot express check digits, dates of
+    birth and States of identifiers, letters of names, the order of dates and of numbers, nor the day of delivery; these
+    are in words (`$comment`) and in `x-chengxin-*` annotations.
     """
     content = entry.content
-    properties = {item.code: _item_schema(item) for item in content.items}
+    properties = {item.code: _item_schema(item, content) for item in content.items}
     if content.subject_name_item in properties:
         _refuse_example(properties[content.subject_name_item], content)
     schema: dict[str, Any] = {
@@ -75,13 +77,24 @@ def record_schema(entry: Entry) -> dict[str, Any]:
     # A group with a required item has one anyway.
     open_groups = [group for group in groups if not any(known[code].required for code in group if code in known)]
     conditions = [{"anyOf": [{"required": [code]} for code in group]} for group in dict.fromkeys(open_groups)]
+    conditions += _one_subject(content)
     conditions += [_conditional_schema(rule, known[rule.other]) for rule in content.cross_rules if not rule.rule.orders]
     if conditions:
         schema["allOf"] = conditions
     return schema
 
 
-def _item_schema(item: Item) -> dict[str, Any]:
+def _one_subject(content: EntryContent) -> list[dict[str, Any]]:
+    groups = content.identifying_items()
+    if not all(groups):
+        return []
+    given = [{"anyOf": [{"required": [item.code]} for item in group]} for group in groups]
+    return [
+        {"$comment": "组织和自然人不得同为主体 / the subject is an organisation or a person", "not": {"allOf": given}}
+    ]
+
+
+def _item_schema(item: Item, content: EntryContent) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string", "title": item.name.zh, "minLength": 1}
     if item.name.en:
         schema["description"] = item.name.en
@@ -110,6 +123,10 @@ def _item_schema(item: Item) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"pattern": pattern} for pattern in patterns]
     if item.type is ItemType.TEXT:
         parts.insert(0, {"$ref": "#/$defs/text"})
+    if content.is_name(item):
+        schema["x-chengxin-name"] = True
+        schema["$comment"] = "至少含一个文字 / it has a letter at least"
+        parts.append({"$comment": "未被遮盖 / no part is masked", "not": {"pattern": MASKED_NAME}})
     if parts:
         schema["allOf"] = parts
     return schema

@@ -36,7 +36,8 @@ SAMPLES: Final = {
 
 
 def example_record(content: EntryContent) -> dict[str, str]:
-    """Returns a record, item code to text, with every item that may be filled.
+    """Returns a record, item code to text, with every item that may be filled; its subject is an organisation, where it
+    may be one.
 
     All dates are the same day and all compared numbers are 0, so none is before or less than another. From a code list
     it takes the first value that forbids no other item. Ingest recognises the record by the name of its subject and
@@ -53,6 +54,9 @@ def example_record(content: EntryContent) -> dict[str, str]:
     for rule in forbidding:
         if record.get(rule.other) in rule.values:
             record.pop(rule.item, None)
+    organisations, persons = content.identifying_items()
+    for item in persons if organisations else ():
+        record.pop(item.code, None)
     return record
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
+from chengxin.values.representatives import names_representative
 
 
 class EntryProvider(msgspec.Struct, frozen=True):
@@ -110,6 +111,12 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
     def in_force(self, today: str) -> bool:
         """Whether the version is in force on a Shanghai date."""
         return self.effective_from <= today and (not self.effective_to or today <= self.effective_to)
+
+    def is_name(self, item: DeliveryItem) -> bool:
+        """Whether an item holds the name of an organisation or a person."""
+        is_text = item.type == "text" and not item.identifier and not item.code_list
+        named = item.masking == "name" or names_representative(item.name.zh)
+        return is_text and (item.code == self.subject_name_item or named)
 
     def provider(self, uscc: str) -> EntryProvider | None:
         """Returns the provider with this code; None when the entry does not name it."""

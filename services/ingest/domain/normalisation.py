@@ -5,14 +5,13 @@ certainty stays as delivered, and validation reports why.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
 from chengxin.values.clock import read_day
 from chengxin.values.identifiers import DECLARED, standard_form
-from chengxin.values.representatives import names_representative
 from chengxin.values.text_forms import (
     comparison_key,
     is_odd_name,
@@ -20,8 +19,9 @@ from chengxin.values.text_forms import (
     standard_name,
     standard_text,
     with_narrow_signs,
+    with_plain_dashes,
 )
-from services.ingest.domain.catalog_entry import DeliveryItem
+from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem
 
 # An open-ended date is recorded as this day (docs/operations/submit.md).
 OPEN_ENDED: Final = "2099-12-31"
@@ -37,6 +37,8 @@ _OPEN_ENDED_WORDS: Final = frozenset({"长期", "长期有效", "永久", "永�
 
 _DECIMAL: Final = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)"
 _NUMBER: Final = re.compile(rf"{_DECIMAL}(?:[eE][+-]?\d{{1,3}})?\Z", re.ASCII)
+# How spreadsheets write a number of 12 digits or more that they have rounded (`1.23457E+11`).
+_ROUNDED: Final = re.compile(r"[+-]?\d(?:\.\d+)?[eE]\+(?:1[1-9]|[2-9]\d|\d{3})\Z", re.ASCII)
 _QUANTITY: Final = re.compile(
     rf"(?P<money>人民币|RMB|[¥￥])? ?(?P<number>{_DECIMAL}) ?(?P<unit>[^\d\s.,+-]\S*?)?(?P<even>整)?\Z", re.ASCII
 )
@@ -59,12 +61,11 @@ _SEPARATORS: Final = (re.compile(r"[;；]"), re.compile(r"[;；、,，/\n]"))
 class ItemNormaliser:
     """Standardises the items of one entry version."""
 
-    def __init__(self, items: Iterable[DeliveryItem], subject_name_item: str = "") -> None:
-        all_items = tuple(items)
-        self._names = tuple(i.code for i in all_items if _is_name(i, subject_name_item))
-        self._forms = {item.code: _choose_form(item, item.code in self._names) for item in all_items}
+    def __init__(self, entry: DeliveryEntry) -> None:
+        self._names = tuple(i.code for i in entry.items if entry.is_name(i))
+        self._forms = {item.code: _choose_form(item, item.code in self._names) for item in entry.items}
         # No rule tells these in standard form from others.
-        self._unchecked = tuple(i.code for i in all_items if i.identifier and i.identifier not in DECLARED)
+        self._unchecked = tuple(i.code for i in entry.items if i.identifier and i.identifier not in DECLARED)
 
     def apply(self, items: Mapping[str, str]) -> dict[str, str]:
         """Returns the items as they are recorded; unreadable values stay as delivered, empty ones are left out."""
@@ -88,7 +89,7 @@ def to_date(text: str) -> str:
 
     `长期` becomes 2099-12-31; any other text is returned as it is.
     """
-    narrow = with_narrow_signs(text)
+    narrow = with_plain_dashes(with_narrow_signs(text))
     if narrow in _OPEN_ENDED_WORDS:
         return OPEN_ENDED
     match = _DATE.match(_DATE_SPACES.sub("", narrow))
@@ -101,10 +102,12 @@ def to_date(text: str) -> str:
 def to_number(text: str, unit: str = "") -> str:
     """Writes a decimal without exponent, thousands separators, sign of zero or needless zeros.
 
-    If the item has a unit, the number may carry its own: `1,250元` for an item in 万元 is 0.125. Any other text is
-    returned as it is.
+    A number that a spreadsheet has rounded stays, because its last digits are lost. If the item has a unit, the number
+    may carry its own: `1,250元` for an item in 万元 is 0.125. Any other text is returned as it is.
     """
     narrow = with_narrow_signs(text)
+    if _ROUNDED.match(narrow):
+        return text
     if _NUMBER.match(narrow):
         return _format_decimal(Decimal(narrow.replace(",", "")))
     quantity = _QUANTITY.match(narrow)
@@ -121,12 +124,6 @@ def is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_name(item: DeliveryItem, subject_name_item: str) -> bool:
-    is_text = item.type == "text" and not item.identifier and not item.code_list
-    named = item.masking == "name" or names_representative(item.name.zh)
-    return is_text and (item.code == subject_name_item or named)
 
 
 def _choose_form(item: DeliveryItem, is_name: bool) -> Callable[[str], str]:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from chengxin.values.identifiers import ANY_DOCUMENT, DECLARED, fault_of, scheme_of
+from chengxin.values.clock import EARLIEST_DAY
+from chengxin.values.identifiers import ANY_DOCUMENT, DECLARED, PERSONAL, fault_of, scheme_of
+from chengxin.values.name_faults import name_fault
 from chengxin.values.sample_marker import example_text
 from chengxin.values.text_forms import code_point, first_hidden, with_hidden_named
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
@@ -24,6 +26,8 @@ _MARKED: Final = re.compile(r"""['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+\Z|="
 _MARKS: Final = re.compile("""['‘’]|=\"""")
 # A passport's number as it is printed, without its State or without the hyphen after it.
 _PASSPORT_ALONE: Final = re.compile(r"(?:[A-Z]{3})?[0-9A-Z]{5,9}\Z")
+# An identity number as people space it out: `441702-18960312-0024`.
+_WITH_DASHES: Final = re.compile(r"(?=(?:[0-9]-*){17}[0-9X]\Z)[0-9]+-[0-9X-]*\Z")
 # Dates as a spreadsheet counts them, in days since 1900: the years 1954 to 2119.
 _SERIAL: Final = re.compile(r"[2-7][0-9]{4}\Z")
 _SERIAL_ZERO: Final = date(1899, 12, 30)
@@ -54,19 +58,31 @@ class Validator:
     def __init__(self, entry: DeliveryEntry) -> None:
         self.entry = entry
         self._known = entry.by_code
-        self._normaliser = ItemNormaliser(entry.items, entry.subject_name_item)
+        self._normaliser = ItemNormaliser(entry)
         self._shape = _make_shape(entry)
         self._identifiers = [
             (item.code, DECLARED[item.identifier].fault) for item in entry.items if item.identifier in DECLARED
         ]
+        self._dates = [item.code for item in entry.items if item.type == "date"]
+        self._name_items = [item.code for item in entry.items if entry.is_name(item)]
         self._happened = [item.code for item in entry.items if item.not_after_delivery]
         self._rules: list[Rule] = [
             *(_require_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
             *(_make_cross_rule(rule, self._known) for rule in entry.cross_rules),
             _require_one_of("subject", entry.subject_id_items, self._known),
             _require_one_of("natural_key", entry.natural_key, self._known),
+            *self._one_subject_rules(entry),
             *self._example_rules(entry),
         ]
+
+    def _one_subject_rules(self, entry: DeliveryEntry) -> Iterator[Rule]:
+        """Refuses a record that names an organisation and a person as its subject: it would be the organisation's, with
+        the person's name on the organisation's public page."""
+        named_items = [self._known[code] for code in entry.subject_id_items if code in self._known]
+        persons = [item for item in named_items if item.identifier in PERSONAL]
+        organisations = [item for item in named_items if item.identifier not in PERSONAL]
+        if persons and organisations:
+            yield _forbid_both("subject.two", organisations, persons)
 
     def _example_rules(self, entry: DeliveryEntry) -> Iterator[Rule]:
         """Refuses the example row of a template, which concerns no real subject and obeys every other rule."""
@@ -109,9 +125,13 @@ class Validator:
         for code, fault in self._identifiers:
             if code in items and fault(items[code], today):
                 return False
+        if any(name_fault(items[code]) for code in self._name_items if code in items):
+            return False
         # Dates in standard form are ordered as texts.
         day = today.isoformat()
         if any(items[code] > day for code in self._happened if code in items):
+            return False
+        if any(items[code] < EARLIEST_DAY for code in self._dates if code in items):
             return False
         return not any(rule(items) for rule in self._rules)
 
@@ -126,6 +146,8 @@ class Validator:
         for item in self.entry.items:
             if item.code in items:
                 violations.extend(_item_violations(item, items[item.code], today))
+                if item.code in self._name_items and (fault := name_fault(items[item.code])):
+                    violations.append(_make_violation(item, f"name.{fault}", items[item.code]))
             elif item.required:
                 violations.append(_make_violation(item, "required", ""))
         violations.extend(violation for rule in self._rules if (violation := rule(items)))
@@ -183,6 +205,8 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
             return [_make_violation(item, "date.serial", text, meant=meant_date)]
         if not is_date(text):
             return [_make_violation(item, "date", text)]
+        if text < EARLIEST_DAY:
+            return [_make_violation(item, "date.early", text)]
         if item.not_after_delivery and text > today.isoformat():
             return [_make_violation(item, "date.future", text, today=today.isoformat())]
         return []
@@ -207,6 +231,8 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
 
 
 def _identifier_rule(declared: str, text: str, fault: str) -> str:
+    if declared in PERSONAL and _WITH_DASHES.match(text):
+        return "identity_number.dashes"
     # Which document was meant is not known: a passport's number without its State is no short identity number.
     if declared == ANY_DOCUMENT and fault in ("length", "format"):
         return f"{ANY_DOCUMENT}.{'passport' if _PASSPORT_ALONE.match(text) else 'form'}"
@@ -220,6 +246,8 @@ def _hidden_violation(item: DeliveryItem, text: str, hidden: Sequence[tuple[int,
 
 
 def _number_violations(item: DeliveryItem, text: str) -> list[Violation]:
+    if _ROUNDED.match(text.lstrip("+-")):
+        return [_make_violation(item, "spreadsheet_number", text)]
     if not _CANONICAL.match(text):
         return [_make_violation(item, "number.format", text)]
     violations = []
@@ -243,6 +271,18 @@ def _require_one_of(rule: str, codes: Sequence[str], known: Mapping[str, Deliver
             if code in items:
                 return None
         return violation
+
+    return check
+
+
+def _forbid_both(rule: str, organisations: Sequence[DeliveryItem], persons: Sequence[DeliveryItem]) -> Rule:
+    words = message_of(rule, organisations=listed(organisations), persons=listed(persons))
+    violation = Violation("", rule, *words)
+    of_organisations, of_persons = ({item.code for item in items} for items in (organisations, persons))
+
+    def check(items: Items) -> Violation | None:
+        both = not of_organisations.isdisjoint(items) and not of_persons.isdisjoint(items)
+        return violation if both else None
 
     return check
 

@@ -63,6 +63,15 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         " assigned ({found}); remove them, or use standard ones. U+FFFD stands for a character that a conversion lost:"
         " enter it again from the original",
     ),
+    "name.letters": (
+        "{item}没有文字，只有符号或数字，不是名称或姓名，请按证照填写",
+        "{item} has signs or digits alone and no letter, so it is no name; write it as on the licence or document",
+    ),
+    "name.masked": (
+        "{item}的一部分已被星号等符号遮盖，请填写全称或全名；公开时由系统按目录遮盖",
+        "a part of {item} is masked by stars or other signs; write the whole name, which the system masks where the catalog"
+        " says so",
+    ),
     "code_list": (
         "{item}的值不在代码表中，可用值：{permitted}",
         "{item} is not in the code list; permitted: {permitted}",
@@ -78,6 +87,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "date.future": (
         "{item}晚于报送日 {today}，此项为已发生之事的日期，请核对后重新填写",
         "{item} is after the day of delivery, {today}, but says when something happened; check the date",
+    ),
+    "date.early": (
+        "{item}早于 1900 年，登记和决定没有这样早的，可能是录入或转换有误，请核对后重新填写",
+        "{item} is before 1900, and nothing on record is so old; perhaps it was mistyped or badly converted: check it",
     ),
     "date.serial": (
         "{item}是电子表格的日期序号，可能是 {meant}；请将该列设为日期或文本格式后重新填写",
@@ -122,6 +135,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item}的校验码（第 18 位）不正确，至少有一位填错，请与证照核对（GB 32100）",
         "the check digit (18th) of {item} is wrong, so at least one character is; compare with the licence (GB 32100)",
     ),
+    "uscc.organisation_code": (
+        "{item}第 9 至 17 位的组织机构代码校验码（第 17 位）不正确，至少有一位填错，请与证照核对（GB 32100、GB 11714）",
+        "the organisation code in {item} (9th to 17th) has a wrong check digit, so at least one character is wrong; compare"
+        " with the licence (GB 32100, GB 11714)",
+    ),
     "identity_number.length": (
         "{item}应为 18 位公民身份号码，实为 {actual} 位，请核对",
         "{item} must be an identity number of 18 characters, it has {actual}; check it",
@@ -146,6 +164,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "identity_number.region": (
         "{item}中的地区码（第 1 至 2 位）不存在，请与证件核对",
         "the region in {item} (first two digits) does not exist; compare with the card",
+    ),
+    "identity_number.dashes": (
+        "{item}中有连字符，公民身份号码的各位须连续书写，请去掉连字符，不要缩短号码",
+        "{item} has hyphens; an identity number is written without them: take them out, and leave its digits as they are",
     ),
     "personal_document.passport": (
         "{item}如为护照，请在护照号前写明签发国的 3 位字母代码和连字符，例如 CHN-E00000000（两国的护照可能同号）；如为其他证件，"
@@ -179,6 +201,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item}中的出生日期不存在、晚于今天或早于 1870 年，请与证件核对",
         "the date of birth in {item} does not exist, is after today or before 1870; compare with the card",
     ),
+    "permanent_residence.state": (
+        "{item}开头的 3 个字母不是任何国家或地区的代码（ISO 3166-1、ICAO 9303），请与证件核对",
+        "the three letters at the beginning of {item} are no country's (ISO 3166-1, ICAO Doc 9303); compare with the card",
+    ),
     "hk_macao_permit.format": (
         "{item}应为 H 或 M 加 8 位数字（港澳居民来往内地通行证；末尾 2 位换证次数可不填），请与证件核对",
         "{item} must be H or M and 8 digits (mainland travel permit for residents of Hong Kong and Macao; the two digits of"
@@ -192,6 +218,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item}应为签发国的 3 位字母代码、连字符和 5 至 9 位护照号，例如 CHN-E00000000（两国的护照可能同号），请与护照核对",
         "{item} must be the three letters of the State that issued the passport, a hyphen and its number of 5 to 9"
         " characters, for example CHN-E00000000 (two States may give the same number); compare with the passport",
+    ),
+    "passport.state": (
+        "{item}开头的 3 个字母不是任何国家或地区的代码（ISO 3166-1、ICAO 9303），请与护照核对；德国为 DEU",
+        "the three letters at the beginning of {item} are no State's (ISO 3166-1, ICAO Doc 9303); compare with the passport;"
+        " Germany is DEU",
     ),
     "organisation_code.length": (
         "{item}应为 9 位组织机构代码，实为 {actual} 位，请核对",
@@ -228,6 +259,12 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "subject": (
         "无法确定信用主体，请填写{items}中的一项",
         "the subject cannot be told; supply one of {items}",
+    ),
+    "subject.two": (
+        "{organisations}表示组织，{persons}表示自然人，一条记录只能有一个信用主体：请只保留本记录所指主体的标识，删除另一类；"
+        "两者都是主体的，请分两条报送",
+        "{organisations} stand for an organisation, {persons} for a person, and a record is about one subject: keep what"
+        " identifies the one that it is about and leave out the other; if it is about both, deliver two records",
     ),
     "natural_key": (
         "标识本条记录的信息项（{items}）全部为空，请至少填一项",

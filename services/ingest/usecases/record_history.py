@@ -89,13 +89,15 @@ def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, 
     """The caller's own record with these values of the entry's natural key, as `record` answers it.
 
     Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
-    are not the items of the natural key.
+    are not the items of the natural key, or when there is no such record and no record can have these values.
     """
     versions = ctx.directory.versions(named.entry_code)
     if not versions:
         raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
     records = map(ctx.store.record, _ids(ctx, caller.org, named, versions))
     current = next((record for record in records if record is not None), None)
+    if current is None and (wrong := _wrong_values(ctx, named, _present(ctx, versions))):
+        raise INPUT_INVALID(fields=wrong)
     return _history(ctx, caller, authorise(current, _described(named, _present(ctx, versions))), after, size)
 
 
@@ -120,6 +122,13 @@ def _faults(entry: DeliveryEntry, key: Mapping[str, str]) -> list[FieldError]:
     needed = [code for code in entry.natural_key if entry.by_code[code].required or not key]
     missing = f"缺少此项；标识记录的信息项：{items.zh} / is missing; the items that identify a record: {items.en}"
     return superfluous + [FieldError(f"key.{code}", "required", missing) for code in needed if code not in key]
+
+
+def _wrong_values(ctx: IngestContext, named: NamedRecord, entry: DeliveryEntry) -> list[FieldError]:
+    """What is wrong with the values of a key, as for a delivery; a record of before may have them all the same."""
+    validator = ctx.directory.validator(entry)
+    violations = validator.violations(validator.standard(named.key), ctx.clock.today())
+    return [FieldError(f"key.{v.item}", v.rule, f"{v.zh} / {v.en}") for v in violations if v.item in named.key]
 
 
 def _present(ctx: IngestContext, versions: Sequence[DeliveryEntry]) -> DeliveryEntry:

@@ -14,6 +14,8 @@ from tests.workbooks import text, written
 
 _DAY = "yyyy-mm-dd"
 _ONE = '<c s="1"><v>{}</v></c>'
+_TEXT = '<c s="1" t="inlineStr"><is><t>王强</t></is></c>'
+_ACCOUNTING = "_-* #,##0.00_-;\\-* #,##0.00_-;_-* &quot;-&quot;??_-;_-@_-"
 
 READ: Mapping[str, tuple[bytes, list[str]]] = {
     "inline text": (written(text("<t>王强</t>")), ["王强"]),
@@ -50,6 +52,15 @@ READ: Mapping[str, tuple[bytes, list[str]]] = {
     "one leading zero before the point": (written(_ONE.format(0.5), ("0.00",)), ["0.5"]),
     "nought percent": (written(_ONE.format(0), ("0%",)), ["0"]),
     "a percent sign in words": (written(_ONE.format(5), ("0&quot;%&quot;",)), ["5"]),
+    "nought as accountants write it": (written(_ONE.format(0), (_ACCOUNTING,)), ["0"]),
+    "below nought as accountants write it": (written(_ONE.format(-5), (_ACCOUNTING,)), ["-5"]),
+    "a text in a format of accountants": (written(_TEXT, (_ACCOUNTING,)), ["王强"]),
+    "red below nought": (written(_ONE.format(-5), ("0.00_ ;[Red]0.00 ",)), ["-5"]),
+    "brackets below nought": (written(_ONE.format(-5), ("#,##0_);(#,##0)",)), ["-5"]),
+    "a currency": (written(_ONE.format(5), ("[$¥-804]#,##0.00",)), ["5"]),
+    "a number in the text format": (written(_ONE.format(5), ("@",)), ["5"]),
+    "a text in the text format": (written(_TEXT, ("@",)), ["王强"]),
+    "a fraction": (written(_ONE.format(0.5), ("# ?/16",)), ["0.5"]),
     "a cell that is only formatted, hidden": (written('<c><v>1</v></c><c r="Z2"/>', before='<cols><col min="26" max="26" hidden="1"/></cols>'), ["1"]),
 }  # fmt: skip
 
@@ -87,6 +98,19 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "leading zeros": (written(_ONE.format(51), ("000000",)), _SHOWN, "A2"),
     "ten thousands": (written(_ONE.format(12345), ("0!.0,&quot;万&quot;",)), _SHOWN, "A2"),
     "millions": (written(_ONE.format(12345678), ("#,##0,,",)), _SHOWN, "A2"),
+    **{
+        f"{value} as {code}": (written(_ONE.format(value), (code.replace('"', "&quot;"),)), _SHOWN, "A2")
+        for value, codes in {
+            "5": (";;;", '"7"', "-0", "\\-0", '0"00"', '""', ";0", "[>9]0;;0"),
+            "-5": ("0;0", "0;;", '0;"7"', '0;0;0;"王强"', "-0"),
+            "0": ("0;-0;;@", "#", "#,###", '0;-0;"7"'),
+        }.items()
+        for code in codes
+    },
+    **{
+        f"a text as {code}": (written(_TEXT, (code.replace('"', "&quot;"),)), _SHOWN, "A2")
+        for code in (";;;", '0;0;0;"李娜"', '@"公司"', '"名："@', "@@", "General;General;General;")
+    },
     "a part that is cut": (packed(parts_of(plain_book()) | {SHEET: _CUT[: _CUT.rindex(b"<row")]}), _BROKEN, "line 1"),
     "texts that are cut": (
         packed(parts_of(shared_book()) | {TEXTS: parts_of(shared_book())[TEXTS][:-6]}), _BROKEN, "line 1"

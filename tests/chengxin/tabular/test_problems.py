@@ -26,7 +26,7 @@ _HIDE_ROW = (b'<row r="3"', b'<row hidden="1" r="3"')
 # what its caller has used up (tests/chengxin/tabular/test_reader_shares.py).
 _OF_READERS = {"FILE_UNREADABLE", "FILE_READERS_BUSY", "FILE_SHARE_USED", "FILE_NOT_READ_NOW"}
 # Those of a file as a whole, which have no place in it.
-_OF_THE_WHOLE = _OF_READERS | {"FILE_EMPTY", "FILE_NO_RECORDS", "FILE_TOO_WIDE", "FILE_TOO_LONG"}
+_OF_THE_WHOLE = _OF_READERS | {"FILE_EMPTY", "FILE_NO_RECORDS", "FILE_TOO_WIDE", "FILE_TOO_LONG", "FILE_JSON_NOT_LINES"}
 _PLACES = {"row", "line", "offset", "cell", "cells", "ranges", "places", "column", "columns", "columns_en", "position"}
 # A part of a workbook or a cell of it is named within the reason; a file by its name.
 _NAMED = {"reason", "name", "limit"}
@@ -55,12 +55,14 @@ def files() -> Mapping[str, tuple[bytes, str]]:
         "FILE_DELIMITER_UNKNOWN": ("名称，代码\r\n甲，1\r\n".encode(), "a.csv"),
         "FILE_QUOTES_BROKEN": ('名称,代码\r\n"甲,1\r\n'.encode(), "a.csv"),
         "FILE_ROW_WIDTH": ("名称,代码\r\n甲,1,2\r\n乙,2\r\n".encode(), "a.csv"),
+        "FILE_TITLE_ABOVE": ("登记信息汇总表\r\n名称,代码\r\n甲,1\r\n".encode(), "a.csv"),
         "FILE_TOO_WIDE": (",".join(f"c{n}" for n in range(600)).encode(), "a.csv"),
         "FILE_COLUMN_UNKNOWN": ("名称,备注\r\n甲,1\r\n".encode(), "a.csv"),
         "FILE_COLUMN_UNNAMED": ("名称,,代码\r\n甲,1,2\r\n".encode(), "a.csv"),
         "FILE_COLUMN_TWICE": ("名称,ＮＡＭＥ\r\n甲,1\r\n".encode(), "a.csv"),
         "FILE_COLUMN_MISSING": ("代码\r\n1\r\n".encode(), "a.csv"),
         "FILE_LINE_NOT_JSON": (b'{"NAME": "1"}\n{"NAME"', "a.jsonl"),
+        "FILE_JSON_NOT_LINES": (b'[{"NAME": "1"}]', "a.jsonl"),
         "FILE_LINE_TOO_LONG": ("名称,代码\r\n".encode() + b"x" * 2_000_000, "a.csv"),
         "FILE_TOO_LONG": ("名称,代码\r\n".encode() + b"\n" * 2_000_000, "a.csv"),
         "FILE_CHARACTER_BROKEN": (b'{"NAME": "a\\ud800"}', "a.jsonl"),

@@ -39,6 +39,8 @@ REFUSED: Mapping[str, tuple[str, str, dict[str, str]]] = {
     "a mark in a row": ("a,b\n1,2\n\ufeffa,b\n3,4\n", "FILE_MARK_INSIDE", {"row": "3"}),
     "two marks": ("\ufeff\ufeffa,b\n1,2\n", "FILE_MARK_INSIDE", {"row": "1"}),
     "a row that is too long": ("a,b\n1,2,3\n4,5\n", "FILE_ROW_WIDTH", {"row": "2", "actual": "3", "expected": "2"}),
+    "a title": ("登记信息\na,b\n1,2\n", "FILE_TITLE_ABOVE", {"row": "1", "title": "登记信息"}),
+    "a title with cells": ("\n登记信息,\na,b\n", "FILE_TITLE_ABOVE", {"row": "2", "title": "登记信息"}),
     "a row that is cut": ("a,b\n1,2\n3", "FILE_ROW_WIDTH", {"row": "3", "actual": "1", "expected": "2"}),
     "an open quote": ('a,b\n1,"2\n3,4\n', "FILE_QUOTES_BROKEN", {"row": "2"}),
     "something after a quote": ('a,b\n"1"1,2\n', "FILE_QUOTES_BROKEN", {"row": "2"}),
@@ -47,7 +49,15 @@ REFUSED: Mapping[str, tuple[str, str, dict[str, str]]] = {
 
 LINES: Mapping[str, tuple[str, str, dict[str, str]]] = {
     "a mark in a line": ('{"a": "1"}\n\ufeff{"a": "2"}\n', "FILE_MARK_INSIDE", {"row": "2"}),
-    "a list": ("[1]\n", "FILE_LINE_NOT_JSON", {"row": "1"}),
+    "a list": ("[1]\n", "FILE_JSON_NOT_LINES", {}),
+    "a list of objects": ('\n[{"a": "1"},\n{"a": "2"}]\n', "FILE_JSON_NOT_LINES", {}),
+    "an object that is set out": ('{\n  "a": "1"\n}\n', "FILE_JSON_NOT_LINES", {}),
+    "a list after an object": ('{"a": "1"}\n[1]\n', "FILE_LINE_NOT_JSON", {"row": "2"}),
+    "a comma after an object": (
+        '{"a": "1"},\n',
+        "FILE_LINE_NOT_JSON",
+        {"row": "1", "reason": "第 11 个字符处有误 / wrong at character 11"},
+    ),
     "a number that is none": ('\n{"a": NaN}\n', "FILE_LINE_NOT_JSON", {"row": "2"}),
     "two objects": ('{"a": "1"}{"a": "2"}\n', "FILE_LINE_NOT_JSON", {"row": "1"}),
     "an object over two lines": ('{"a":\n"1"}\n', "FILE_LINE_NOT_JSON", {"row": "1"}),

@@ -16,11 +16,13 @@ from chengxin.values.identifiers import (
     REGISTRARS,
     fault_of,
     is_uscc,
+    passport_fault,
     permanent_residence_fault,
     personal_scheme,
     scheme_of,
     standard_form,
 )
+from chengxin.values.issuing_states import ISSUERS, NATIONALITIES
 from chengxin.values.subject_kinds import subject_kind
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from services.catalog.domain.entry import IdentifierScheme
@@ -65,6 +67,28 @@ def test_a_registrar_has_categories_from_1_on(registrar: str) -> None:
 @pytest.mark.parametrize("first", sorted(set("0123456789ABCDEFGHJKLMNPQRTUWXY") - REGISTRARS.keys()))
 def test_what_is_no_registrar_is_refused_by_name(first: str) -> None:
     assert fault_of("uscc", organisation(f"{first}1"), TODAY) == "registrar"
+
+
+@pytest.mark.parametrize("last", "0123456789X")
+def test_the_organisation_code_inside_has_a_check_digit_of_its_own(last: str) -> None:
+    fault = fault_of("uscc", organisation("91", f"MF000031{last}"), TODAY)
+    assert fault == (None if last == "2" else "organisation_code")
+
+
+def test_a_passport_is_of_a_state_that_there_is() -> None:
+    """ISO 3166-1 and ICAO Doc 9303, part 3, section 5."""
+    assert {len(state) for state in NATIONALITIES} == {3}
+    for state in ("CHN", "USA", "DEU", "TWN", "HKG", "RKS", "GBN", "UNO", "XOM", "UTO"):
+        assert fault_of(ANY_DOCUMENT, f"{state}-E00000000", TODAY) is None, state
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    good = {a + b + c for a in letters for b in letters for c in letters if not passport_fault(f"{a}{b}{c}-E00000000")}
+    assert good == ISSUERS
+    assert {fault_of(ANY_DOCUMENT, f"{s}-E00000000", TODAY) for s in ("XXX", "XXA", "AAA", "CHM")} == {"state"}
+
+
+def test_the_country_of_an_earlier_residence_card_is_one_that_there_is() -> None:
+    assert permanent_residence_fault("XXA440096022901", TODAY) is None
+    assert permanent_residence_fault("CHM440096022901", TODAY) == "state"
 
 
 @pytest.mark.parametrize("province", PROVINCES.split())
