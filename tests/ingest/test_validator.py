@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import is_encrypted
 from chengxin.values.identifiers import fault_of
+from chengxin.values.name_faults import name_fault
 from chengxin.values.text_forms import first_hidden, standard_name
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
@@ -47,7 +48,10 @@ def values(item: DeliveryItem) -> st.SearchStrategy[str]:
         return CODES
     if item.identifier == "registration_number":
         return REGISTRATIONS
-    return PEOPLE if item.identifier == "identity_number" else TEXT.map(lambda text: text[: item.length or None])
+    if item.identifier == "identity_number":
+        return PEOPLE
+    texts = TEXT.map(lambda text: text[: item.length or None])
+    return texts.filter(lambda text: name_fault(text) is None) if ENTRY.is_name(item) else texts
 
 
 @st.composite
@@ -188,3 +192,14 @@ def test_every_demonstration_entry_compiles(file: Any) -> None:
     items, violations = validator.check({}, TODAY)
     assert items == {}
     assert {violation.rule for violation in violations} >= {"subject"}
+
+
+@pytest.mark.parametrize("file", sorted((DEMO / "catalog").glob("*.json")), ids=lambda path: path.stem)
+def test_a_number_that_a_spreadsheet_rounded_is_refused(file: Any) -> None:
+    """In a workbook from 16 digits on, in CSV from 12 on; what somebody typed with an exponent is a number."""
+    validator = Validator(read_entry(demo_entry(file.stem) | {"version": 1}))
+    for item in (item.code for item in validator.entry.items if item.type == "number"):
+        for written in ("4.41702E+17", "1.23457E+11", "-1e+15", "1.23456789012346e+15", "１e+16"):
+            _, wrong = validator.check({item: written}, TODAY)
+            assert [v.rule for v in wrong if v.item == item] == ["spreadsheet_number"], written
+        assert validator.standard({item: "1.5e3"}) == {item: "1500"}

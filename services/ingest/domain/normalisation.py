@@ -107,7 +107,7 @@ def to_number(text: str, unit: str = "") -> str:
     """
     narrow = with_narrow_signs(text)
     if _ROUNDED.match(narrow):
-        return text
+        return narrow
     if _NUMBER.match(narrow):
         return _format_decimal(Decimal(narrow.replace(",", "")))
     quantity = _QUANTITY.match(narrow)
