@@ -83,6 +83,32 @@ def test_every_cell_of_the_table_is_as_it_says(
     assert cells["as somebody"] > 300
 
 
+def test_an_answer_that_depends_on_the_language_says_so(
+    city: City, table: list[dict[str, Any]], world: PolicyWorld
+) -> None:
+    """Else a cache between gives everybody the first one's (RFC 9110, 12.5.5)."""
+    wrong, speaking = [], set()
+    for row in table:
+        path = world.path(row["face"])
+        if not row["face"].startswith("GET ") or (row["service"] != "gateway" and prefix_of(path) is None):
+            continue
+        caller = world.caller(next(role for role in Role if role in (row.get("roles") or [Role.PUBLIC])), world.owner)
+        chinese, english = (caller.call("GET", path, headers={"Accept-Language": tag}) for tag in ("zh-CN", "en"))
+        told = [(a.headers.get("Content-Language"), a.headers.get("Vary")) for a in (chinese, english)]
+        if told == [("zh-CN", "Accept-Language"), ("en", "Accept-Language")]:
+            speaking.add(row["face"])
+        # Each reading is a new event on the log, and has a number of its own; a page of styles has a nonce.
+        elif _lasting(chinese.body) != _lasting(english.body) and path not in ("/v1/audit/events", "/readyz", "/docs"):
+            wrong.append(f"{row['face']}: {told}")
+    assert not wrong, "\n".join(wrong)
+    assert {"GET /v1/me/records", "GET /v1/public/subjects/<subject_ref>", "GET /v1/me/accesses"} <= speaking
+    assert "GET /v1/catalog/entries" not in speaking
+
+
+def _lasting(body: Any) -> Any:
+    return {k: v for k, v in body.items() if k != "audit_event_id"} if isinstance(body, dict) else body
+
+
 def test_without_a_token_one_is_the_public_over_http_and_nobody_over_grpc(
     city: City, table: list[dict[str, Any]]
 ) -> None:
