@@ -102,8 +102,8 @@ def to_date(text: str) -> str:
 def to_number(text: str, unit: str = "") -> str:
     """Writes a decimal without exponent, thousands separators, sign of zero or needless zeros.
 
-    A number that a spreadsheet has rounded stays, because its last digits are lost. If the item has a unit, the number
-    may carry its own: `1,250元` for an item in 万元 is 0.125. Any other text is returned as it is.
+    If the item has a unit, the number may carry its own: `1,250元` for an item in 万元 is 0.125. A number that a
+    spreadsheet has rounded keeps its exponent, because its last digits are lost. Any other text is returned as it is.
     """
     narrow = with_narrow_signs(text)
     if _ROUNDED.match(narrow):
