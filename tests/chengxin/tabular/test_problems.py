@@ -55,7 +55,7 @@ def files() -> Mapping[str, tuple[bytes, str]]:
         "FILE_DELIMITER_UNKNOWN": ("名称，代码\r\n甲，1\r\n".encode(), "a.csv"),
         "FILE_QUOTES_BROKEN": ('名称,代码\r\n"甲,1\r\n'.encode(), "a.csv"),
         "FILE_ROW_WIDTH": ("名称,代码\r\n甲,1,2\r\n乙,2\r\n".encode(), "a.csv"),
-        "FILE_TITLE_ABOVE": ("登记信息汇总表\r\n名称,代码\r\n甲,1\r\n".encode(), "a.csv"),
+        "FILE_TITLE_ABOVE": ("名称\r\n名称,代码\r\n甲,1\r\n".encode(), "a.csv"),
         "FILE_TOO_WIDE": (",".join(f"c{n}" for n in range(600)).encode(), "a.csv"),
         "FILE_COLUMN_UNKNOWN": ("名称,备注\r\n甲,1\r\n".encode(), "a.csv"),
         "FILE_COLUMN_UNNAMED": ("名称,,代码\r\n甲,1,2\r\n".encode(), "a.csv"),
