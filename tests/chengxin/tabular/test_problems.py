@@ -75,7 +75,7 @@ def files() -> Mapping[str, tuple[bytes, str]]:
         "FILE_WORKBOOK_MERGED": (workbook(TABLE, lambda sheet: sheet.merge_cells("A2:A3")), "a.xlsx"),
         "FILE_WORKBOOK_HIDDEN": (changed(plain_book(), SHEET, *_HIDE_ROW), "a.xlsx"),
         "FILE_WORKBOOK_OTHER": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(9), "a.xls"),
-        "FILE_CELL_OUTSIDE": (workbook([["名称"], ["甲", "1"]]), "a.xlsx"),
+        "FILE_CELL_OUTSIDE": (workbook([["名称", "代码"], ["甲", "1", "2"]]), "a.xlsx"),
         "FILE_SHEET_TOO_LARGE": (workbook(TABLE, lambda sheet: sheet.cell(1_000_000, 9, "x")), "a.xlsx"),
         "FILE_WORKBOOK_TOO_LARGE": (packed(parts_of(workbook(TABLE)) | {"xl/media/a.bin": bytes(200 << 20)}), "a.xlsx"),
     }
