@@ -142,7 +142,7 @@ def test_whoever_is_asserted_without_a_number_is_not_confirmed(browser: OidcBrow
 
 
 def test_for_an_organisation_she_must_be_its_representative(browser: OidcBrowser) -> None:
-    location, cookie = browser.begin("11000000MA00000035")
+    location, cookie = browser.begin("11000000MA00000315")
     answer = browser.come_back(browser.consent(location), cookie)
     assert (answer.status, answer.body["code"]) == (403, "NOT_REPRESENTATIVE")
 
