@@ -34,6 +34,9 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    beyond_schema: ClassVar[str] = (
+        "No text holds what nobody sees: controls (but tab and line break), format characters, unassigned code points"
+    )
     # Members that hold what records hold: a rule of their own judges these texts.
     of_records: ClassVar[frozenset[str]] = frozenset()
 
