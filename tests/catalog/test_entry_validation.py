@@ -65,6 +65,7 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
 
 def requires_two_subjects(entry: dict[str, Any]) -> None:
     entry["subject_id_items"].append("XK_FR_ZJHM")
+    item(entry, "XK_FR_ZJHM")["identifier"] = "personal_document"
     for code in ("XK_XDR_SHXYM", "XK_FR_ZJHM"):
         item(entry, code)["required"] = True
 

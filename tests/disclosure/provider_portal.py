@@ -7,7 +7,7 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from tests.disclosure.running_disclosure import COMPANY, REGULATOR, DisclosureCaller, RunningDisclosure, demo_entry
 
 NAME = "阳江市海陵食品有限公司"
-OTHER = "91000000MA4W1ABCXC"
+OTHER = "91000000MA4W1ABC4Y"
 
 
 def licence(

@@ -9,7 +9,7 @@ NAME = "阳江市海陵食品有限公司"
 CODE = COMPANY[8:17]
 # Another company, whose code contains another organisation code.
 OTHER = "91000000MA00471125"
-COURT = "11000000007332459C"
+COURT = "11000000MB7332462W"
 
 
 def licence(

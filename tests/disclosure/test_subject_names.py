@@ -9,7 +9,7 @@ from services.disclosure.store.documents import NameRow
 from tests.disclosure.running_disclosure import COMPANY, RunningDisclosure
 
 OLD, NEW, OTHER = "阳江市旧名贸易有限公司", "阳江市新名贸易有限公司", "阳江市别名贸易行"
-BUREAU = "11000000007332459C"
+BUREAU = "11000000MB7332462W"
 # Another company.
 SECOND = demo_uscc("91", 77, "MA")
 
