@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import is_encrypted
@@ -107,6 +107,7 @@ TEXTS = st.one_of(st.text(max_size=20), st.lists(_PIECES, max_size=12).map("".jo
 
 
 @given(st.fixed_dictionaries({}, optional={item.code: TEXTS for item in ITEMS} | {"UNKNOWN": TEXTS}))
+@example({"ORG": "-"})
 def test_standardising_twice_is_standardising_once(delivered: dict[str, str]) -> None:
     once = STANDARD.apply(delivered)
     assert STANDARD.apply(once) == once

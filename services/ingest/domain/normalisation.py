@@ -70,7 +70,8 @@ class ItemNormaliser:
     def apply(self, items: Mapping[str, str]) -> dict[str, str]:
         """Returns the items as they are recorded; unreadable values stay as delivered, empty ones are left out."""
         return {
-            code: self._forms[code](text) if code in self._forms else text
+            # A dash alone is no organisation code without its dash.
+            code: self._forms[code](text) or text if code in self._forms else text
             for code, value in items.items()
             if (text := value.strip())
         }
