@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
+import fastjsonschema
 import pytest
 from flask import Flask
 from pydantic import BaseModel
@@ -228,6 +229,25 @@ def test_a_body_takes_no_value_of_another_type_than_its_schema_says(app: Flask, 
                 for value in OF_OTHER_TYPES.get(min(types), ()):
                     wrong += call.untold(place, value, call.open(json=nest(place, value)))
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_default_that_is_described_may_be_sent(app: Flask) -> None:
+    """A generated client sends it: one that its schema refuses made every call of such a client a 400."""
+    assert isinstance(app, DescribedApp)
+    wrong, seen = [], 0
+    for address, methods in app.api_doc["paths"].items():
+        for method, operation in methods.items():
+            for parameter in operation.get("parameters", ()):
+                schema = parameter["schema"]
+                if "default" in schema:
+                    seen += 1
+                    whole = {"components": app.api_doc["components"], **schema}
+                    try:
+                        fastjsonschema.compile(whole, use_default=False)(schema["default"])
+                    except fastjsonschema.JsonSchemaValueException as e:
+                        wrong.append(f"{method} {address}: {parameter['name']}: {e.message}")
+    assert not wrong, "\n".join(wrong)
+    assert seen
 
 
 @dataclass(frozen=True)
