@@ -126,6 +126,10 @@ class FeedHeadQuery(Parameters):
     stream: str = Field(ALL_CHANGES, max_length=64)
 
 
+def _leave_out_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
 class RepeatableRequest(Parameters):
     """A request that changes something at most once, however often it is sent."""
 
@@ -137,7 +141,7 @@ class RepeatableRequest(Parameters):
         pattern="^[^,]+$",
         description="Chosen by you, without a comma: a repeat with the same key changes nothing and gets the first answer",
         # A generated client sends a default that is told, and an empty key is none.
-        json_schema_extra=lambda schema: schema.pop("default"),
+        json_schema_extra=_leave_out_default,
     )
 
 
