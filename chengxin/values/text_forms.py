@@ -210,20 +210,26 @@ def simplified(text: str) -> str:
     return text.translate(_SIMPLIFIED)
 
 
-def places_of_name(name: str, text: str) -> list[TextSpan]:
-    """Returns where a name stands in a text, in whatever form a search finds it by. A name of one character is a word.
+def places_of_names(names: Iterable[str], text: str) -> list[TextSpan]:
+    """Returns where names stand in a text, in whatever form a search finds them by. A name of one character is a word.
 
-    A text that has the name by a search key, but not in its characters one by one, is one place as a whole.
+    A text that has a name by a search key, but not in its characters one by one, is one place as a whole.
     """
-    key, characters = _looked_for(name)
-    if len(key) < 2 or not _may_have(text, characters):
+    looked_for = map(_looked_for, names)
+    sought = [key for key, characters in looked_for if len(key) > 1 and _may_have(text, characters)]
+    if not sought:
         return []
-    keys = [search_key(char) for char in text]
+    # Once for all names: a text may have a million characters.
+    key_of = {char: search_key(char) for char in {*text}}
+    keys = [key_of[char] for char in text]
+    joined, whole = "".join(keys), search_key(text)
     starts = [place for place, part in enumerate(keys) for _ in part]
-    found = [match.span() for match in re.finditer(re.escape(key), "".join(keys))]
-    places = [TextSpan(starts[start], starts[end - 1] + 1) for start, end in found]
-    if not places and key in search_key(text):
-        return [TextSpan(0, len(text))]
+    places = []
+    for key in sought:
+        found = [match.span() for match in re.finditer(re.escape(key), joined)]
+        if not found and key in whole:
+            return [TextSpan(0, len(text))]
+        places += [TextSpan(starts[start], starts[end - 1] + 1) for start, end in found]
     return [place for place in places if not _is_within_word(text, place)]
 
 

@@ -154,6 +154,13 @@ def test_a_name_in_a_text_is_left_out_however_it_is_written(name: str, written: 
     assert without_names(f"当事人{written}，住阳江", [name]) == "当事人***，住阳江"
 
 
+def test_with_very_many_names_nothing_of_a_text_is_shown() -> None:
+    """Each name is looked for in each text: an item with 1,300 of them took 86 s for a text of 40,000 characters."""
+    names = [f"甲{chr(0x4E00 + number)}" for number in range(64)]
+    assert without_names("有关当事人甲一和乙二", ["、".join(names)]) == "有关当事人***和乙二"
+    assert without_names("有关当事人甲一和乙二", ["、".join([*names, "丙丁"])]) == "***"
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("Li", "Limited, public"), ("李", "李子"), ("邓丽君", "邓丽和君"), ("", "无")]
 )

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chengxin.values.personal_numbers import number_as_read, personal_numbers_in
-from chengxin.values.text_forms import TextSpan, places_of_name
+from chengxin.values.text_forms import TextSpan, places_of_names
 
 MASK: Final = "*"
 _IDENTIFIER_HEAD: Final = 6
 _IDENTIFIER_TAIL: Final = 4
 # What one item with several names has between them.
 _BETWEEN_NAMES: Final = re.compile(r"[、，,;；/（）()]")
+# Each text of a record is looked through for each name in its items.
+_MOST_NAMES: Final = 64
 
 
 def mask_name(name: str) -> str:
@@ -34,11 +36,11 @@ def mask_identifier(identifier: str) -> str:
 
 def without_names(text: str, names: Iterable[str]) -> str:
     """Returns a free text without persons' names, in whatever form they are written. A single character is a word rather
-    than a name."""
-    places: list[TextSpan] = []
-    for name in names:
-        for each in (name,) if name.isalpha() else _BETWEEN_NAMES.split(name):
-            places += places_of_name(each, text)
+    than a name. With more names than are looked for nothing of the text is shown."""
+    each = [part for name in names for part in ((name,) if name.isalpha() else _BETWEEN_NAMES.split(name)) if part]
+    if len(each) > _MOST_NAMES:
+        return MASK * 3
+    places = places_of_names(each, text)
     return _replaced(text, places, lambda _: MASK * 3) if places else text
 
 
