@@ -9,11 +9,16 @@ from typing import Any
 import flask_openapi3.utils
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import described
 from tests.city import City, running_city
 from tests.support import Issuer, store_daemon
+
+# How long an example takes is the machine's business: on a busy one, right answers came too late.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _describe = flask_openapi3.utils.get_model_schema
 

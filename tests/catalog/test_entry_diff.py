@@ -273,7 +273,7 @@ texts = st.one_of(st.none(), st.sampled_from(["1", "a", "b", "x", "a-b", "a;b", 
 records = st.fixed_dictionaries(dict.fromkeys("PQRS", texts))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_what_is_said_to_be_compatible_takes_every_record_that_was_taken(data: st.DataObject) -> None:
     old = read_content(data.draw(changed(small())))

@@ -41,7 +41,7 @@ def test_an_entry_comes_back_whole_from_its_workbook(code: str) -> None:
     assert read_entry_sheet(write_entry(content), CALLER) == content
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(texts, min_size=1, max_size=5),
     st.sampled_from(["=1+1", "+86", "-1", "@x", "'", "''", "0012", "1E5", "_x0041_"]),

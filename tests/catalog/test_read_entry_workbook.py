@@ -218,7 +218,7 @@ typed = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(places, typed), max_size=3),
     st.lists(

@@ -96,7 +96,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(items, values)
 def test_the_schema_takes_what_collection_records(item: dict[str, Any], value: str) -> None:
     entry = entry_of(item)

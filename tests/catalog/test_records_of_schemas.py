@@ -151,7 +151,7 @@ def _matches(pattern: str) -> list[str]:
     """Texts of a pattern."""
     found: set[str] = set()
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=30, database=None, derandomize=True, phases=[Phase.generate])
     # `$` would also allow a line break after it.
     @given(st.from_regex(re.compile(pattern.replace("$", r"\Z"))))
     def collect(text: str) -> None:

@@ -133,7 +133,6 @@ class AcceptedWorld:
 def _examples(count: int) -> Any:
     return settings(
         max_examples=count,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )

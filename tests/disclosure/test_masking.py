@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -66,7 +66,6 @@ def test_a_masked_identifier_never_tells_the_identifier(identifier: str) -> None
     assert masked.count("*") >= min(len(identifier), 4)
 
 
-@settings(deadline=None)
 @given(
     identity_numbers(),
     st.text(alphabet="，。身份证号码为是：（）", max_size=8),
@@ -224,7 +223,6 @@ def test_no_text_of_a_view_tells_what_its_items_do_not(code: str, kind: str) -> 
                 assert told is (bool(texts) and (organisation or shown.get(item) == value)), (view, item, texts)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(ENTRIES)), identity_numbers(), st.data())
 def test_no_identity_number_of_a_record_is_in_its_public_or_shared_view(
     code: str, number: str, data: st.DataObject

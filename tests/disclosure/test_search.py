@@ -57,7 +57,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS, st.lists(QUERIES, min_size=1, max_size=4), st.booleans())
 def test_a_search_finds_what_a_scan_finds(steps: list[Any], queries: list[str], near: bool) -> None:
     """In whatever order names come, change and go, also when the index is left and opened again in between."""

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, LegalDocument
@@ -48,7 +48,6 @@ figures = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(figures, figures, figures)
 def test_figures_add_up_in_whatever_order(a: Figures, b: Figures, c: Figures) -> None:
     assert a.plus(b) == b.plus(a)
@@ -57,7 +56,6 @@ def test_figures_add_up_in_whatever_order(a: Figures, b: Figures, c: Figures) ->
     assert Figures.sum([a, b, c]).total == a.total + b.total + c.total
 
 
-@settings(deadline=None)
 @given(figures)
 def test_figures_are_read_as_they_were_stored(found: Figures) -> None:
     body = found.to_dict()
@@ -180,7 +178,6 @@ def test_many_new_records_from_long_ago_are_told() -> None:
     assert kinds(new(100, ages={0: 80, 12: 20}), backdated_months=13) == []
 
 
-@settings(deadline=None)
 @given(st.lists(figures, max_size=10), st.integers(0, 2000))
 def test_each_anomaly_is_told_once_in_a_period(found: list[Figures], on_record: int) -> None:
     counted = row(*found, on_record=on_record)
@@ -189,7 +186,6 @@ def test_each_anomaly_is_told_once_in_a_period(found: list[Figures], on_record: 
     assert anomalies(counted, TODAY) == anomalies(counted, TODAY)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10_000), st.integers(1, 12))
 def test_who_delivers_the_same_every_time_stands_out_in_nothing(volume: int, weeks: int) -> None:
     assert anomalies(row(*[Figures(accepted=volume, rejected=volume // 3)] * weeks), TODAY) == []

@@ -4,7 +4,7 @@ import itertools
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -56,7 +56,6 @@ def states(found: list[PeriodStanding]) -> dict[str, PeriodState]:
     return {s.period.name: s.state for s in found}
 
 
-@settings(deadline=None)
 @given(cycles, days)
 def test_every_day_is_in_one_period_and_periods_follow_each_other(cycle: str, day: date) -> None:
     period = period_of(cycle, day)
@@ -66,7 +65,6 @@ def test_every_day_is_in_one_period_and_periods_follow_each_other(cycle: str, da
     assert before(cycle, following(cycle, period)) == period
 
 
-@settings(deadline=None)
 @given(cycles, days)
 def test_a_period_is_found_by_its_name(cycle: str, day: date) -> None:
     period = period_of(cycle, day)
@@ -75,7 +73,6 @@ def test_a_period_is_found_by_its_name(cycle: str, day: date) -> None:
     assert found.name == period.name
 
 
-@settings(deadline=None)
 @given(cycles, st.text(max_size=12))
 def test_no_other_text_names_a_period(cycle: str, text: str) -> None:
     found = find_period(cycle, text)
@@ -96,7 +93,6 @@ def test_what_is_not_in_the_calendar_names_nothing(cycle: str, name: str) -> Non
     assert find_period(cycle, name) is None
 
 
-@settings(deadline=None)
 @given(cycles, days, st.integers(0, 800))
 def test_a_span_owes_each_whole_period_once(cycle: str, first: date, length: int) -> None:
     span = Span(cycle, first, first + DAY * length)
@@ -109,7 +105,6 @@ def test_a_span_owes_each_whole_period_once(cycle: str, first: date, length: int
         assert following(cycle, periods[-1]).last > first + DAY * length
 
 
-@settings(deadline=None)
 @given(cycles, days_2026, st.integers(1, 200), st.data())
 def test_who_delivers_in_every_period_is_never_overdue(
     cycle: str, first: date, length: int, data: st.DataObject
@@ -123,7 +118,6 @@ def test_who_delivers_in_every_period_is_never_overdue(
     assert not [s for s in found if s.state is PeriodState.OVERDUE]
 
 
-@settings(deadline=None)
 @given(cycles, days_2026, st.integers(1, 200), st.data())
 def test_who_always_delivers_in_grace_is_never_overdue(
     cycle: str, first: date, length: int, data: st.DataObject
@@ -144,7 +138,6 @@ def test_who_always_delivers_in_grace_is_never_overdue(
     assert not [s for s in found if s.state is PeriodState.OVERDUE]
 
 
-@settings(deadline=None)
 @given(cycles, days_2026, st.integers(0, 300), st.lists(days_2026, max_size=20))
 def test_a_delivery_covers_at_most_one_period_and_none_of_the_future(
     cycle: str, first: date, length: int, came: list[date]
@@ -164,7 +157,6 @@ def test_a_delivery_covers_at_most_one_period_and_none_of_the_future(
             assert s.covered_on <= s.due
 
 
-@settings(deadline=None)
 @given(cycles, days_2026, st.integers(0, 300), st.lists(days_2026, max_size=20), days_2026)
 def test_one_more_delivery_makes_nothing_else_overdue(
     cycle: str, first: date, length: int, came: list[date], more: date
@@ -284,7 +276,6 @@ def test_nothing_is_owed_before_it_was_published_or_counted_or_after_its_retirem
     assert all_owed([entry(1, "2026-01-01", cycle="")], date(2026, 1, 1), TODAY)["A", "E"].cycle == ""
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(cycles, days_2026, st.integers(0, 60)), max_size=6))
 def test_joined_spans_hold_the_same_days(parts: list[tuple[str, date, int]]) -> None:
     spans, at = [], date(2026, 1, 1)

@@ -82,7 +82,7 @@ def are_alike(seen: Reading, taken: Reading) -> bool:
     return (taken.rows, taken.rejected) == (seen.rows, seen.rejected)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts, edits)
 def test_edited_texts_are_seen_and_taken_alike(
     ingest: RunningIngest, text: bytes, changes: list[tuple[float, int, bytes]]
@@ -94,7 +94,7 @@ def test_edited_texts_are_seen_and_taken_alike(
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts, edits)
 def test_many_edited_texts_are_seen_and_taken_alike(
     ingest: RunningIngest, text: bytes, changes: list[tuple[float, int, bytes]]

@@ -115,7 +115,7 @@ def tried(act: Act, case: Case, at: datetime) -> Case:
 STEPS = st.lists(st.tuples(st.integers(0, 99), st.booleans(), st.integers(0, 9)), max_size=14)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STEPS)
 def test_no_act_leaves_an_invalid_case_and_no_repeat_changes_one(steps: list[tuple[int, bool, int]]) -> None:
     case, at = new_case(), START

@@ -117,7 +117,7 @@ def test_a_reason_tells_which_rule_was_broken_and_no_value() -> None:
     assert reason_of(problem) == {"error": "Problem", "text": "INPUT_INVALID entries[0]:actor"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=6), min_size=1, max_size=6

@@ -42,7 +42,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @drawn(rows)
 def test_a_cell_is_where_the_check_and_calamine_say(told: list[tuple[str | None, str | None]]) -> None:
     def attribute(value: str | None) -> str:

@@ -68,7 +68,7 @@ ALL = leaves_of(700)
 
 
 @given(sizes, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_roots_and_proofs_are_those_of_the_rfc(size: int, data: st.DataObject) -> None:
     leaves = ALL[:size]
     tree, root = tree_of(leaves), naive_root(leaves)
@@ -89,7 +89,7 @@ def test_roots_and_proofs_are_those_of_the_rfc(size: int, data: st.DataObject) -
 
 
 @given(sizes, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_other_proof_holds(size: int, data: st.DataObject) -> None:
     leaves = ALL[:size]
     tree, root = tree_of(leaves), naive_root(leaves)
@@ -111,7 +111,7 @@ def test_no_other_proof_holds(size: int, data: st.DataObject) -> None:
 
 
 @given(st.integers(1, 200), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pymerkle_finds_the_same(size: int, data: st.DataObject) -> None:
     theirs = pymerkle.InmemoryTree(algorithm="sha256")
     ours = Frontier()

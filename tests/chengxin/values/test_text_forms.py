@@ -197,13 +197,13 @@ def test_every_traditional_character_finds_its_simplified_one() -> None:
 @pytest.mark.parametrize(
     "form", [standard_text, standard_name, standard_identifier, comparison_key, search_key, identity_key]
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS)
 def test_a_form_of_a_form_is_the_form(form, text: str) -> None:  # type: ignore[no-untyped-def]
     assert form(form(text)) == form(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS)
 def test_a_key_of_its_own_was_one_before(text: str) -> None:
     """Who has it is found without a look for keys of the version before."""
@@ -212,7 +212,7 @@ def test_a_key_of_its_own_was_one_before(text: str) -> None:
     assert identity_key(earlier_identity_key(text)) == key
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS)
 def test_what_is_recorded_is_found_by_what_was_delivered(text: str) -> None:
     for form in (standard_text, standard_name):
@@ -220,7 +220,7 @@ def test_what_is_recorded_is_found_by_what_was_delivered(text: str) -> None:
     assert len(standard_text(text)) <= len(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS.map(str.strip))
 def test_what_is_not_odd_is_in_its_form(text: str) -> None:
     if not is_odd_text(text):
