@@ -50,7 +50,9 @@ class EdgeAdmission:
     def _verify(self, authorization: str, certificate: str) -> Principal:
         caller = self.verifier.verify(bearer_token(authorization))
         if caller.certificate and caller.certificate != certificate:
-            raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
+            raise UNAUTHENTICATED(
+                reason="令牌绑定的不是所出示的证书 / the token is bound to another certificate than the one shown"
+            )
         return caller
 
     @contextmanager
