@@ -35,6 +35,22 @@ _ANNOUNCED_BY: Final = {"sst": "uniqueCount", "cellXfs": "count"}
 # Bytes of the shortest element of such a list: `<xf/>`.
 _SHORTEST_ELEMENT: Final = 5
 
+# What zipfile and expat raise for a part that is not what it claims to be.
+BROKEN_PARTS: Final = (
+    zlib.error,
+    expat.ExpatError,
+    # A compression that zipfile does not know, and a password.
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    # An encoding that expat does not know.
+    ValueError,
+    LookupError,
+    # A directory that contradicts itself.
+    struct.error,
+)
+
 
 class WorkbookParts:
     """What a pass over a workbook's parts has found."""
@@ -125,19 +141,7 @@ def must_be_bounded(file: IO[bytes], most: int = MOST_UNPACKED_BYTES) -> Workboo
     except zipfile.BadZipFile:
         reason = "它不是 Excel 工作簿，例如改了扩展名的文本文件，或不完整 / it is no workbook, such as a text that was renamed, or cut"
         raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None
-    except (
-        zlib.error,
-        expat.ExpatError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        # expat raises these for an encoding that it does not know.
-        ValueError,
-        LookupError,
-        # zipfile raises this for a directory that contradicts itself.
-        struct.error,
-    ) as e:
+    except BROKEN_PARTS as e:
         # The system's text about an offset that no file has would help no provider.
         reason = "ZIP" if isinstance(e, OSError) else str(e)[:120] or type(e).__name__
         raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None

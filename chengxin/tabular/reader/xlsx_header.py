@@ -6,13 +6,12 @@ wherever the two could differ: numbers in the header, escapes, a header that doe
 
 import contextlib
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 from xml.parsers import expat
 
 from chengxin.tabular.bounds import LONGEST_RECORD
-from chengxin.tabular.reader.xlsx_bounds import RELATIONS, SHEET, TEXTS, WORKBOOK
+from chengxin.tabular.reader.xlsx_bounds import BROKEN_PARTS, RELATIONS, SHEET, TEXTS, WORKBOOK
 from chengxin.tabular.reader.xlsx_places import column_of, local_name
 
 # Of a workbook with fewer bytes, unpacked, all is read in a moment, and its faults are told in their order.
@@ -32,19 +31,7 @@ class _Found(Exception):
 def find_labels(file: IO[bytes]) -> list[str] | None:
     """The labels of the first filled row of the first visible sheet of a large workbook; None when they cannot be told
     cheaply, and for a small workbook."""
-    with (
-        contextlib.suppress(
-            zipfile.BadZipFile,
-            zlib.error,
-            expat.ExpatError,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            OSError,
-            ValueError,
-        ),
-        zipfile.ZipFile(file) as parts,
-    ):
+    with contextlib.suppress(zipfile.BadZipFile, *BROKEN_PARTS), zipfile.ZipFile(file) as parts:
         if sum(part.file_size for part in parts.infolist()) < _LEAST_BYTES:
             return None
         sheet = _find_first_sheet(parts)
