@@ -150,16 +150,18 @@ def _letters() -> list[str]:
 def _matches(pattern: str) -> list[str]:
     """Texts of a pattern."""
     found: set[str] = set()
+    # from_regex writes what a lookahead only looks at, and then throws nearly every text away.
+    written = re.sub(r"\(\?=.*?\$\)", "", pattern)
 
     @settings(max_examples=30, database=None, derandomize=True, phases=[Phase.generate])
     # `$` would also allow a line break after it.
-    @given(st.from_regex(re.compile(pattern.replace("$", r"\Z"))))
+    @given(st.from_regex(re.compile(written.replace("$", r"\Z"))))
     def collect(text: str) -> None:
         found.add(text)
 
     collect()
     good = re.compile(_text_of("XZXK")["allOf"][0]["pattern"])
-    return sorted(text for text in found if good.match(text) and text == text.strip())
+    return sorted(text for text in found if good.match(text) and re.match(pattern, text) and text == text.strip())
 
 
 def _text_of(code: str) -> dict[str, Any]:
