@@ -16,7 +16,7 @@ from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.admission import Admission
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store
-from chengxin.values.clock import FixedClock
+from chengxin.values.clock import FixedClock, SystemClock
 from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
@@ -24,6 +24,7 @@ from services.catalog.__main__ import faces
 from services.catalog.context import CatalogContext
 from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
+from tests.databases import lent
 from tests.documents import forget_writes, must_fit
 from tests.faces import borrowed
 from tests.support import Issuer, RecordingAuditService, free_port
@@ -112,11 +113,23 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def make_collections(uri: str) -> None:
+    """Makes the collections and indexes of the catalog."""
+    store = Store(uri, "catalog", SystemClock())
+    CatalogStore(store).create_indexes()
+    store.close()
+
+
 @pytest.fixture
-def catalog(
-    stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list[dict[str, Any]]]
-) -> Iterator[RunningCatalog]:
-    """A new catalog with what it seeds, on a database of its own."""
+def empty(stores: Callable[[str], str]) -> Iterator[str]:
+    """The URI of a database without documents."""
+    with lent(stores, "catalog", make_collections) as uri:
+        yield uri
+
+
+@pytest.fixture
+def catalog(empty: str, issuer: Issuer, seeded: dict[str, list[dict[str, Any]]]) -> Iterator[RunningCatalog]:
+    """A new catalog with what it seeds."""
     clock = FixedClock(TODAY)
     audit, audit_port = RecordingAuditService(), free_port()
     audit_server = grpc.server(ThreadPoolExecutor(4))
@@ -125,11 +138,10 @@ def catalog(
     audit_server.start()
     audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(f"127.0.0.1:{audit_port}"))
 
-    store = Store(stores(new_id("catalog")), "catalog", clock)
+    store = Store(empty, "catalog", clock)
     trail = AuditTrail("catalog", audit_stub, tuple, clock)
     relay = Relay(store, audit_stub, tuple)
     ctx = CatalogContext(CatalogStore(store), trail, clock)
-    ctx.store.create_indexes()
     for name, rows in seeded.items():
         if rows:
             store.db[name].insert_many(rows)

@@ -16,7 +16,7 @@ from chengxin.process.operations import Operations
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import FixedClock, SystemClock
-from chengxin.values.ids import SubjectKey, new_id
+from chengxin.values.ids import SubjectKey
 from chengxin_api.audit.v1 import audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
@@ -25,6 +25,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.projections.consumers import apply_catalog
 from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.store.disclosure_store import DisclosureStore
+from tests.databases import lent
 from tests.disclosure.provider_portal import Portal
 from tests.disclosure.running_disclosure import (
     CODES,
@@ -38,9 +39,23 @@ from tests.faces import borrowed
 from tests.support import Issuer, RecordingAuditService, free_port
 
 
+def make_collections(uri: str) -> None:
+    """Makes the collections and indexes of disclosure."""
+    store = Store(uri, "disclosure", SystemClock())
+    DisclosureStore(store).create_indexes()
+    store.close()
+
+
 @pytest.fixture
-def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningDisclosure]:
-    """A new disclosure with the demonstration catalog, on a database of its own."""
+def empty(stores: Callable[[str], str]) -> Iterator[str]:
+    """The URI of a database without documents."""
+    with lent(stores, "disclosure", make_collections) as uri:
+        yield uri
+
+
+@pytest.fixture
+def disclosure(empty: str, issuer: Issuer) -> Iterator[RunningDisclosure]:
+    """A new disclosure with the demonstration catalog."""
     clock = FixedClock(TODAY)
     audit, audit_port = RecordingAuditService(), free_port()
     audit_server = grpc.server(ThreadPoolExecutor(4))
@@ -49,14 +64,13 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     audit_server.start()
     audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(f"127.0.0.1:{audit_port}"))
 
-    store = Store(stores(new_id("disclosure")), "disclosure", clock)
+    store = Store(empty, "disclosure", clock)
     trail = AuditTrail("disclosure", audit_stub, tuple, clock)
     quarantine = Quarantine(store, clock)
     relay = Relay(store, audit_stub, tuple, quarantine)
     kept = DisclosureStore(store)
     keys = KeyRing({1: b"k" * 32})
     ctx = DisclosureContext(kept, NameIndex(kept), trail, clock, keys, SubjectKey(b"s" * 32))
-    kept.create_indexes()
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
     state = lambda: {"store": True, QUARANTINE: quarantine.is_empty()}  # noqa: E731
     with borrowed(faces, ctx, admission, state, Operations(trail, quarantine)) as (app, servicers):
@@ -102,11 +116,8 @@ def portal(city: RunningDisclosure) -> Portal:
 
 
 @pytest.fixture
-def names(stores: Callable[[str], str]) -> Iterator[tuple[str, DisclosureStore]]:
+def names(empty: str) -> Iterator[tuple[str, DisclosureStore]]:
     """A real store with no names, and where it is."""
-    uri = stores(new_id("search"))
-    store = Store(uri, "disclosure", SystemClock())
-    kept = DisclosureStore(store)
-    kept.create_indexes()
-    yield uri, kept
+    store = Store(empty, "disclosure", SystemClock())
+    yield empty, DisclosureStore(store)
     store.close()

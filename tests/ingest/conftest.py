@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chengxin.values.ids import new_id
 from chengxin_api.catalog.v1 import catalog_pb2
 from services.ingest.usecases.anomalies import QualityInspector
+from tests.databases import lent
 from tests.ingest.quality_inspection import OFF_2026, WORKED_2026, at
-from tests.ingest.running_ingest import RunningIngest, running_ingest
+from tests.ingest.running_ingest import RunningIngest, make_collections, running_ingest
 from tests.support import Issuer
 
 
 @pytest.fixture
 def ingest(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningIngest]:
-    """A new ingest that knows the demonstration catalog, on a database of its own."""
-    yield from running_ingest(stores(new_id("ingest")), issuer)
+    """A new ingest that knows the demonstration catalog, on an empty database."""
+    with lent(stores, "ingest", make_collections) as uri:
+        yield from running_ingest(uri, issuer)
 
 
 @pytest.fixture

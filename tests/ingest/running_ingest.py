@@ -21,7 +21,7 @@ from chengxin.feeds.follower import Follower
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store
 from chengxin.store.field_encryption import KeyRing
-from chengxin.values.clock import FixedClock
+from chengxin.values.clock import FixedClock, SystemClock
 from chengxin.values.ids import SubjectKey, new_id
 from chengxin_api.audit.v1 import audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
@@ -194,8 +194,15 @@ def _until(watch: Any, who: IngestCaller, count: int, after: int = 0) -> list[An
     return found
 
 
+def make_collections(uri: str) -> None:
+    """Makes the collections and indexes of ingest."""
+    store = Store(uri, "ingest", SystemClock())
+    IngestStore(store).create_indexes()
+    store.close()
+
+
 def running_ingest(uri: str, issuer: Issuer) -> Iterator[RunningIngest]:
-    """An ingest on a store."""
+    """An ingest on a store that has its collections."""
     clock, audit, catalog = FixedClock(TODAY), RecordingAuditService(), CatalogService()
     for code in ("XZXK", "QYDJ"):
         catalog.publishes(demo_entry(code))
@@ -218,7 +225,6 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[RunningIngest]:
     ctx = IngestContext(
         ours, trail, clock, CatalogReplica(ours), RecordFactory(SubjectKey(b"s" * 32), ring), ring, signer
     )
-    ours.create_indexes()
     ours.keep_receipt_key(signer.jwk)
     watch = catalog_pb2_grpc.CatalogServiceStub(channel).Watch
     follower = Follower(

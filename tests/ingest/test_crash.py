@@ -12,7 +12,7 @@ import pytest
 from chengxin.errors import Problem
 from chengxin.values.provider_statement import content_sha256
 from tests.ingest.deliveries import REGULATOR, licences
-from tests.ingest.running_ingest import RunningIngest, running_ingest, stream
+from tests.ingest.running_ingest import RunningIngest, make_collections, running_ingest, stream
 from tests.support import Issuer, StoreDaemon, until
 
 RECORDS = 4000
@@ -31,6 +31,7 @@ def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
 @pytest.fixture
 def ingest(daemon: StoreDaemon, issuer: Issuer) -> Iterator[RunningIngest]:
     """Ingest on that store."""
+    make_collections(daemon.uri("ingest"))
     yield from running_ingest(daemon.uri("ingest"), issuer)
 
 

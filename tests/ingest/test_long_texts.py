@@ -11,7 +11,7 @@ from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, bytes_o
 from chengxin.tabular.source import SourceRow
 from services.ingest.domain.submission import Batch, DeliveredRecord
 from tests.ingest.deliveries import licences
-from tests.ingest.running_ingest import RunningIngest, running_ingest
+from tests.ingest.running_ingest import RunningIngest, make_collections, running_ingest
 from tests.support import Issuer, StoreDaemon
 
 LENGTH = 4000
@@ -22,6 +22,7 @@ def ingest(tmp_path: Path, issuer: Issuer) -> Iterator[RunningIngest]:
     """On a store with a small cache, which stops easily."""
     daemon = StoreDaemon(tmp_path / "store", "64M")
     daemon.start()
+    make_collections(daemon.uri("ingest"))
     yield from running_ingest(daemon.uri("ingest"), issuer)
     daemon.kill()
 

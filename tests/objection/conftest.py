@@ -19,8 +19,7 @@ from chengxin.process.bootstrap import WiredService
 from chengxin.process.settings import Settings
 from chengxin.store.database import Store
 from chengxin.store.field_encryption import KeyRing
-from chengxin.values.clock import FixedClock
-from chengxin.values.ids import new_id
+from chengxin.values.clock import FixedClock, SystemClock
 from chengxin_api.audit.v1 import audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2_grpc
 from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
@@ -32,6 +31,7 @@ from services.objection.clients.ingest import records_of
 from services.objection.context import ObjectionContext
 from services.objection.store.cases import ObjectionStore
 from services.objection.usecases.recompute_deadlines import DeadlineRecounter
+from tests.databases import lent
 from tests.documents import must_fit
 from tests.faces import borrowed
 from tests.objection.sources import (
@@ -170,10 +170,20 @@ class RunningObjection:
         return dict(found[-1])
 
 
+KEYS = KeyRing({1: b"k" * 32})
+
+
+def make_collections(uri: str) -> None:
+    """Makes the collections and indexes of the objection service."""
+    store = Store(uri, "objection", SystemClock())
+    ObjectionStore(store, KEYS).create_indexes()
+    store.close()
+
+
 @pytest.fixture
 def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningObjection]:
     """A new objection service that knows a catalog, the deadlines, and the company's licence."""
-    with running(stores(new_id("objection")), issuer, KeyRing({1: b"k" * 32})) as found:
+    with lent(stores, "objection", make_collections) as uri, running(uri, issuer, KEYS) as found:
         for year in YEARS:
             found.catalog.year(year)
         found.catalog.rules(1, "2018-01-01")
@@ -212,7 +222,6 @@ class running:
         references = references_of(stub_of_disclosure, tuple)
         records = records_of(ingest_pb2_grpc.IngestServiceStub(self._assembly.channel("ingest")), tuple)
         ctx = ObjectionContext(ObjectionStore(store, self._keys), trail, clock, records, references)
-        ctx.store.create_indexes()
         self._followed = feeds(ctx, self._assembly)
         self._borrowing = borrowed(
             faces, ctx, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations

@@ -8,11 +8,10 @@ import pytest
 
 from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from chengxin.store.field_encryption import KeyRing
 from chengxin.values.ids import new_id
 from chengxin_api.objection.v1 import objection_pb2 as pb
 from services.objection.__main__ import policy
-from tests.objection.conftest import RECORD, RunningObjection, running
+from tests.objection.conftest import KEYS, RECORD, RunningObjection, make_collections, running
 from tests.objection.sources import REGULATOR
 from tests.support import Issuer
 
@@ -39,7 +38,9 @@ TABLE = [row for row in policy() if "roles" in row]
 @pytest.fixture(scope="module")
 def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningObjection]:
     """A service that only refuses here, so one for all."""
-    with running(stores(new_id("objection")), issuer, KeyRing({1: b"k" * 32})) as found:
+    uri = stores(new_id("objection"))
+    make_collections(uri)
+    with running(uri, issuer, KEYS) as found:
         yield found
 
 
