@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.json_format import ParseDict
+import grpc
+from google.protobuf.json_format import MessageToDict, ParseDict
 from werkzeug.test import TestResponse
 
 from chengxin.audit.trail import Relay
+from chengxin.errors import Problem
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import CatalogParts, ObjectionParts
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.values.clock import FixedClock
 from chengxin_api.catalog.v1 import catalog_pb2
-from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+from chengxin_api.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 from services.disclosure.context import DisclosureContext
@@ -28,7 +30,7 @@ from services.disclosure.projections.consumers import (
     apply_ingest,
     apply_objection,
 )
-from tests.support import Issuer, RecordingAuditService
+from tests.support import Issuer, RecordingAuditService, until
 
 DEMO = Path(__file__).parents[2] / "demo"
 # A Tuesday, noon in Yangjiang.
@@ -219,6 +221,25 @@ def follower(running: RunningDisclosure, source: str, feed: FeedStream, patience
         source
     ]
     return Follower(source, running.ctx.store.store, watch, apply, parts, running.quarantine, patience)
+
+
+def first_changes(running: RunningDisclosure) -> dict[str, Any]:
+    """What a new stream of the public feed tells first, to somebody without a name."""
+
+    def told() -> Any:
+        metadata = running.metadata("public", sub="anonymous")
+        call = running.stub.WatchPublic(disclosure_pb2.WatchPublicRequest(), metadata=metadata, timeout=20)
+        try:
+            return next(part for part in call if part.changes)
+        except grpc.RpcError as e:
+            if Problem.from_rpc(e).code != "FEED_BUSY":
+                raise
+            return None
+        finally:
+            call.cancel()
+
+    # Streams that were ended a moment ago may not have given their places back yet.
+    return MessageToDict(until(told, "the feed has a place"), preserving_proto_field_name=True)
 
 
 def demo_entry(code: str) -> dict[str, Any]:

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from google.protobuf.json_format import MessageToDict
-
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from services.disclosure.__main__ import policy
 from services.disclosure.context import OWN
 from services.disclosure.usecases.archive_records import Archiver, archive
-from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
+from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure, first_changes
 from tests.support import until
 
 NAME = "阳江市海陵食品有限公司"
@@ -69,10 +67,7 @@ def _by_grpc(city: RunningDisclosure) -> str:
 
 
 def _watched(city: RunningDisclosure) -> str:
-    call = city.stub.WatchPublic(pb.WatchPublicRequest(), metadata=city.metadata("public"), timeout=20)
-    told = next(part for part in call if part.changes)
-    call.cancel()
-    return str(MessageToDict(told))
+    return str(first_changes(city))
 
 
 def _got(*paths: str) -> Callable[[RunningDisclosure], str]:

@@ -7,11 +7,9 @@ from itertools import product
 from typing import Any, Final
 
 import pytest
-from google.protobuf.json_format import MessageToDict
 from prometheus_client import REGISTRY
 
 from chengxin.auth.principal import Role
-from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_identity_number
 from services.disclosure.__main__ import policy
@@ -21,7 +19,7 @@ from services.disclosure.projections.consumers import Pieces
 from services.disclosure.usecases.announce_later import Announcer
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.provider_portal import Portal, on_page
-from tests.disclosure.running_disclosure import LI_NA, DisclosureCaller, RunningDisclosure, demo_entry
+from tests.disclosure.running_disclosure import LI_NA, DisclosureCaller, RunningDisclosure, demo_entry, first_changes
 
 NAME: Final = "李娜"
 SURNAME: Final = "李"
@@ -65,12 +63,7 @@ def _changes(person: ShownPerson, changes: Iterable[Any]) -> str:
 
 
 def _stream(city: RunningDisclosure, person: ShownPerson) -> str:
-    call = city.stub.WatchPublic(
-        disclosure_pb2.WatchPublicRequest(), metadata=city.metadata("public", sub="anonymous"), timeout=20
-    )
-    told = next(part for part in call if part.changes)
-    call.cancel()
-    return _changes(person, MessageToDict(told, preserving_proto_field_name=True)["changes"])
+    return _changes(person, first_changes(city)["changes"])
 
 
 def _feed(city: RunningDisclosure, person: ShownPerson) -> str:
