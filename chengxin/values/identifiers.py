@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from stdnum.cn import ric, uscc
+from stdnum.iso7064 import mod_11_10
 
 from chengxin.bounds import own
 from chengxin.values.issuing_states import ISSUERS, NATIONALITIES
@@ -64,6 +65,9 @@ HK_MACAO_PERMIT: Final = "[HM][0-9]{8}"
 TAIWAN_PERMIT: Final = "[0-9]{8}"
 # GB 11714, without its hyphen.
 ORGANISATION_CODE: Final = "[0-9A-Z]{8}[0-9X]"
+# 工商注册号, used before the credit code: 15 digits with a check digit (GS 15-2006), in earlier times 13 without. It is a
+# scheme of its own, of which nothing is checked but that it is no person's.
+REGISTRATION_NUMBER: Final = "registration_number"
 
 _USCC: Final = re.compile(rf"{USCC}\Z")
 _USCC_CHARACTERS: Final = re.compile(rf"[{_CHARACTERS}]{{2}}[0-9]{{6}}[{_CHARACTERS}]{{10}}\Z")
@@ -76,6 +80,8 @@ _HK_MACAO_PERMIT: Final = re.compile(rf"{HK_MACAO_PERMIT}\Z")
 _HK_MACAO_PERMIT_RENEWED: Final = re.compile(rf"{HK_MACAO_PERMIT}[0-9]{{2}}\Z")
 _TAIWAN_PERMIT: Final = re.compile(rf"{TAIWAN_PERMIT}\Z")
 _ORGANISATION_CODE: Final = re.compile(rf"{ORGANISATION_CODE}\Z")
+# 税务登记号: the region, and the organisation code.
+_TAX_REGISTRATION: Final = re.compile(rf"[0-9]{{6}}({ORGANISATION_CODE})\Z")
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -114,6 +120,18 @@ def is_organisation(text: str) -> bool:
     """Whether a text of which nobody said what it is stands for an organisation: a credit code that is no citizen's
     number. Some codes of digits alone have the form of an identity number with a region that does not exist."""
     return is_uscc(text) and identity_number_fault(text, date.max) is not None
+
+
+def has_organisation_check(text: str) -> bool:
+    """Whether a number that is given as an organisation's has a check digit of one: `is_organisation`, a business
+    registration number of 15 digits (GS 15-2006: ISO 7064, MOD 11,10), or a tax registration number. Of old identity
+    numbers, which have 15 digits and none, one in five has one by chance."""
+    tax = _TAX_REGISTRATION.match(text)
+    return (
+        is_organisation(text)
+        or bool(_FIFTEEN_DIGITS.match(text) and mod_11_10.is_valid(text))
+        or bool(tax and organisation_code_fault(tax[1]) is None)
+    )
 
 
 def organisation_code_fault(value: str) -> str | None:

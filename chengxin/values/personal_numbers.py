@@ -13,7 +13,12 @@ from stdnum import luhn, numdb
 from stdnum.cn import ric
 
 from chengxin.bounds import own
-from chengxin.values.identifiers import PASSPORT, PERMANENT_RESIDENCE_BEFORE_2023, is_organisation
+from chengxin.values.identifiers import (
+    PASSPORT,
+    PERMANENT_RESIDENCE_BEFORE_2023,
+    has_organisation_check,
+    is_organisation,
+)
 from chengxin.values.text_forms import TextSpan
 
 # NFKC makes digits of others (full-width, circled).
@@ -134,6 +139,11 @@ def holds_personal_number(text: str) -> bool:
     if _OURS.fullmatch(text):
         return _holds_identity_number(text)
     return bool(personal_numbers_in(text))
+
+
+def is_persons_instead(number: str) -> bool:
+    """Whether what is given as the number of an organisation is a person's."""
+    return bool(personal_numbers_in(number)) and not has_organisation_check(number)
 
 
 def personal_numbers_in(text: str, known: tuple[str, ...] = ()) -> list[TextSpan]:

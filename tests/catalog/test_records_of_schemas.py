@@ -15,9 +15,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chengxin.values.clock import EARLIEST_DAY
-from chengxin.values.identifiers import DECLARED
+from chengxin.values.identifiers import DECLARED, has_organisation_check
 from chengxin.values.name_faults import name_fault
-from services.catalog.domain.entry import Entry, read_content
+from demo.identifiers import demo_uscc, organisation_code
+from services.catalog.domain.entry import Entry, ItemType, read_content
 from services.catalog.domain.record_schema import record_schema
 from services.ingest.domain.catalog_entry import read_entry
 from services.ingest.domain.validator import Validator
@@ -25,11 +26,12 @@ from tests.accepted import identifiers_of
 from tests.catalog.conftest import DEMO, demo_entry
 from tests.catalog.licensing_entry import NOW, TODAY
 from tests.catalog.record_checks import accepts
+from tests.chengxin.values.test_personal_numbers import NUMBER, WRITTEN
 
 DEMO_ENTRIES = sorted(path.stem for path in (DEMO / "catalog").glob("*.json"))
 _ORDERS = {"not_before", "not_less"}
 # What `$comment` of an identifier says.
-_BEYOND_A_FORM = {"check_digit", "organisation_code", "birth_date", "state", "letters", "future"}
+_BEYOND_A_FORM = {"check_digit", "organisation_code", "birth_date", "state", "letters", "future", "persons_number"}
 _ODD = [
     "",
     " ",
@@ -229,6 +231,45 @@ def test_a_record_is_about_an_organisation_or_a_person(code: str) -> None:
         assert (made.faults(both), made.accepts(both)) == ({"subject.two"}, False)
         [told] = made.validator.check(both, TODAY)[1]
         assert all(item.code in text for item in (one, other) for text in (told.zh, told.en))
+
+
+OLD_NUMBERS = [
+    number for number in map(str, range(441702880302000, 441702880302999)) if not has_organisation_check(number)
+]
+
+
+@pytest.mark.parametrize("code", DEMO_ENTRIES)
+def test_no_number_of_a_person_is_taken_for_an_organisations_or_an_amount(code: str) -> None:
+    made = schema_records(code)
+    record = next(made.records(Random(code)))
+    persons = {item.code for item in made.content.identifying_items()[1]}
+    record = {item: value for item, value in record.items() if item not in persons}
+    for item in made.content.items:
+        amount = item.type is ItemType.NUMBER
+        if not amount and not made.content.registers_organisation(item):
+            continue
+        for number in [NUMBER] if amount else [NUMBER, OLD_NUMBERS[0], "13800138000", *WRITTEN.values()]:
+            said = [v for v in made.validator.check(record | {item.code: number}, TODAY)[1] if v.item == item.code]
+            short = item.length and len(number) > item.length
+            assert "persons_number" in {v.rule for v in said} or (short and said), (item.code, number)
+            assert all(not v.value for v in said if v.rule == "persons_number")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("110108012660422", "441702600312344", "4417022001234", "000000000000000", "MA0000010"),
+        *(f"441702{organisation_code('90051234')}", demo_uscc("91", 7, "MA"), "44170260031", "粤阳市监2600001"),
+    ],
+)
+def test_numbers_of_organisations_are_taken(number: str) -> None:
+    for code in ("XZXK", "XZCF"):
+        made = schema_records(code)
+        record = next(made.records(Random(code)))
+        for item in made.content.items:
+            unchecked = made.content.registers_organisation(item) and item.identifier not in DECLARED
+            if unchecked and len(number) <= item.length:
+                assert made.faults(record | {item.code: number}) == set(), item.code
 
 
 NO_NAMES = {

@@ -6,15 +6,19 @@ from chengxin.audit.kinds import LABEL, ORGANISATION, REFERENCE, WITHHELD, WORD,
 from chengxin.values.identifiers import ANY_DOCUMENT, IDENTIFIERS, PERSONAL, fault_of, is_uscc
 from chengxin.values.personal_numbers import holds_personal_number, is_personal_number
 from chengxin_api.disclosure.v1 import disclosure_pb2
-from demo.identifiers import demo_identity_number
+from demo.identifiers import demo_identity_number, organisation_code
 from services.catalog.domain.entry import IdentifierScheme
 from services.catalog.domain.sample_record import SAMPLES
 from services.disclosure.domain.entity_resolution import Link, LinkDecision, SchemedReference, group_links
 from services.disclosure.domain.masking import mask_identifier
+from services.disclosure.domain.record_views import PERSON_PUBLIC, View
+from tests.disclosure.delivered_records import ENTRIES, fragment
 from tests.disclosure.running_disclosure import LI_NA, TODAY, RunningDisclosure
 
 # Credit codes with right check digits, of digits alone.
 CODES = ("910000000000001587", "910000190004170336", "910000190004175006", "910000190004175786")
+# An identity number of before 1999, and an organisation code that looks like a day and a sequence.
+OLD, TAX = "441702880302003", organisation_code("90051234")
 NAME = "阳江演示巧合甲有限公司"
 
 
@@ -57,6 +61,28 @@ def test_on_record_a_code_stays_and_a_citizens_number_does_not(kind: Text) -> No
 def test_in_free_text_what_may_be_a_person_is_masked() -> None:
     """There nobody says what a number is, so the stricter reading holds."""
     assert holds_personal_number(f"与{CODES[1]}有关")
+
+
+@pytest.mark.parametrize("code", sorted(ENTRIES))
+def test_what_is_recorded_as_an_organisations_number_shows_no_persons(code: str) -> None:
+    """Records that were recorded before such numbers were refused."""
+    entry = ENTRIES[code]
+    until = {entry.disclosure_period.item: "2099-12-31"} if entry.disclosure_period.item else {}
+    for item in entry.items:
+        if item.identifier not in ("", "registration_number") or not entry.registers_organisation(item):
+            continue
+        # The last two have the check digits of a business and of a tax registration.
+        for number, whole in ((LI_NA, False), (OLD, False), ("441702600312344", True), (f"441702{TAX}", True)):
+            sealed = {other.code: number for other in entry.items if other.personal_identifier}
+            for opened, shown in (({}, whole), (sealed, False)):
+                kept = fragment(entry, until | opened | {item.code: number}, opened, "enterprise")
+                for view in (*PERSON_PUBLIC, View.SHARED):
+                    if kept.shows_in(view) and item.code in kept.items(view):
+                        assert (kept.items(view)[item.code] == number) is (shown or (not opened and whole)), (
+                            view,
+                            number,
+                        )
+                assert kept.items(View.OWN)[item.code] == number
 
 
 @pytest.mark.parametrize("scheme", IDENTIFIERS)

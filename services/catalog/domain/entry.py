@@ -90,7 +90,7 @@ class ItemType(StrEnum):
 class IdentifierScheme(StrEnum):
     """What a text identifies.
 
-    Values are checked as `chengxin/values/identifiers.py` says; a registration number is only labelled as one.
+    Values are checked as `chengxin/values/identifiers.py` says; of a registration number only that it is no person's.
     """
 
     NONE = ""
@@ -320,6 +320,13 @@ class EntryContent:
         """Returns the items that identify organisations, and those that identify persons; a record has those of one."""
         items = [item for item in self.items if item.code in self.subject_id_items]
         return [i for i in items if i.identifier not in PERSONAL], [i for i in items if i.identifier in PERSONAL]
+
+    def registers_organisation(self, item: Item) -> bool:
+        """Whether an item holds a number under which organisations are registered, as ingest reads it."""
+        if item.identifier:
+            return item.identifier not in PERSONAL
+        registered = item.code in self.subject_id_items and item.sensitivity is Sensitivity.OPEN
+        return item.type is ItemType.TEXT and registered
 
     def is_name(self, item: Item) -> bool:
         """Whether an item holds the name of an organisation or a person, as ingest reads it."""

@@ -11,7 +11,7 @@ from services.catalog.domain.entry import CrossRule, CrossRuleKind, Entry, Entry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts the changes of the way in which a version becomes a schema; the ETag uses it.
-DIALECT_REVISION = 6
+DIALECT_REVISION = 7
 
 # What holds for every text. A text with white space at its ends is delivered without it, so it is no text of its own.
 _TEXT: Final = {
@@ -51,7 +51,7 @@ def record_schema(entry: Entry) -> dict[str, Any]:
     """Returns the schema of one record, a map of item codes to texts, as records are delivered.
 
     It accepts every record in standard form that ingest accepts. It cannot express check digits, dates of
-    birth and States of identifiers, letters of names, the order of dates and of numbers, nor the day of delivery; these
+    birth and States of identifiers, whether a number is a person's, letters of names, the order of dates and of numbers, nor the day of delivery; these
     are in words (`$comment`) and in `x-chengxin-*` annotations.
     """
     content = entry.content
@@ -120,6 +120,8 @@ def _item_schema(item: Item, content: EntryContent) -> dict[str, Any]:
             patterns.append(f"^(?:{kind.form})$")
             if any(kind.beyond_form):
                 schema["$comment"] = " / ".join(kind.beyond_form)
+    if item.type is ItemType.NUMBER or (item.identifier not in DECLARED and content.registers_organisation(item)):
+        schema["$comment"] = "不是个人的号码 / no number of a person"
     parts: list[dict[str, Any]] = [{"pattern": pattern} for pattern in patterns]
     if item.type is ItemType.TEXT:
         parts.insert(0, {"$ref": "#/$defs/text"})

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
-from chengxin.values.identifiers import PERSONAL
+from chengxin.values.identifiers import DECLARED, PERSONAL
 
 NAME: Final = "name"
 # The information class of registers.
@@ -53,7 +53,7 @@ class DisclosureItem(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def free_text(self) -> bool:
         """Whether people write the value freely: the entry checks codes and dates, but free text may hold anything."""
-        return self.type == "text" and not self.identifier and not self.code_list
+        return self.type == "text" and self.identifier not in DECLARED and not self.code_list
 
     @cached_property
     def personal_identifier(self) -> bool:
@@ -98,6 +98,11 @@ class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
             stated += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
         # Sealed values cannot be compared.
         return tuple((fact, code) for fact, code in stated if code not in self.identifiers)
+
+    def registers_organisation(self, item: DisclosureItem) -> bool:
+        """Whether an item, in which people write freely, is for a number under which organisations are registered."""
+        registered = item.code in self.subject_id_items and item.sensitivity == "open"
+        return bool(item.identifier) or registered
 
     @cached_property
     def identifying(self) -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,7 @@ from services.disclosure.domain.record_views import (
     Form,
     RecordVersion,
     RecordView,
-    TextForm,
+    ValueForm,
     View,
     apply_form,
     discretion_of,
@@ -142,14 +142,14 @@ class _ItemPlan(msgspec.Struct, frozen=True):
     key: bytes
     # The views that show the plain value, and other forms with the views that show them.
     plain: int
-    others: tuple[tuple[Form | TextForm, int], ...]
+    others: tuple[tuple[ValueForm, int], ...]
 
 
 def _make_plans(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
     # The plans follow the order of the entry, because delivered items come from a map in a different order each time.
     plans = []
     for item in entry.items:
-        bits: dict[Form | TextForm, int] = {Form.PLAIN: _BITS[View.OWN]}
+        bits: dict[ValueForm, int] = {Form.PLAIN: _BITS[View.OWN]}
         for view, mode in views_of(entry, kind).items():
             if item.code in entry.shown_in[mode] and (form := form_of(item, entry, kind, view)) is not None:
                 bits[form] = bits.get(form, 0) | _BITS[view]

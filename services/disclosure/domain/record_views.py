@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from chengxin.values.identifiers import has_organisation_check
 from chengxin.values.representatives import names_representative
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosureItem
@@ -117,7 +118,17 @@ class TextForm(msgspec.Struct, frozen=True):
     numbers: tuple[str, ...] = ()
 
 
-def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> Form | TextForm | None:
+class OrganisationNumberForm(msgspec.Struct, frozen=True):
+    """How a view shows what is given as an organisation's number: whole when it is one by its check digit, and not one of
+    the record's own that the view masks; else as a text."""
+
+    text: TextForm
+
+
+ValueForm = Form | TextForm | OrganisationNumberForm
+
+
+def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> ValueForm | None:
     """Returns how a view shows one of its items for a kind of subject (Art. 4, 14); None when it does not show it."""
     form = _mask_of(item, entry, kind, view)
     if form is not Form.PLAIN or not item.free_text or not _masks(view):
@@ -125,7 +136,8 @@ def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View)
     hidden = [other for other in entry.items if not _shows_plainly(other, entry, kind, view)]
     # What a subject is called is no text about others.
     names = () if item.code == entry.subject_name_item else _codes_of(hidden, lambda other: _names(other, entry, kind))
-    return TextForm(names, _codes_of(hidden, lambda other: other.personal_identifier or other.masking == "identifier"))
+    text = TextForm(names, _codes_of(hidden, lambda other: other.personal_identifier or other.masking == "identifier"))
+    return OrganisationNumberForm(text) if entry.registers_organisation(item) else text
 
 
 def _codes_of(items: Iterable[DisclosureItem], chosen: Callable[[DisclosureItem], bool]) -> tuple[str, ...]:
@@ -190,7 +202,7 @@ def discretion_of(entry: DisclosureEntry, kind: str) -> View:
     return View.PUBLIC_MASKED if masked else View.PUBLIC_NAMELESS
 
 
-def apply_form(form: Form | TextForm, code: str, items: Mapping[str, str], opened: Mapping[str, str]) -> str:
+def apply_form(form: ValueForm, code: str, items: Mapping[str, str], opened: Mapping[str, str]) -> str:
     """Returns the value of an item as a form shows it.
 
     `opened` holds the plain values of the record's sealed items. A form that masks nothing leaves a sealed value sealed
@@ -207,6 +219,11 @@ def apply_form(form: Form | TextForm, code: str, items: Mapping[str, str], opene
         case TextForm(names, numbers):
             secrets = [opened.get(number) or items.get(number, "") for number in numbers]
             return without_names(scrub(value, secrets), [items[name] for name in names if name in items])
+        case OrganisationNumberForm(text):
+            own = [opened.get(number) or items.get(number, "") for number in text.numbers]
+            return (
+                value if has_organisation_check(value) and value not in own else apply_form(text, code, items, opened)
+            )
 
 
 def shown_name(shown: RecordView, entry: DisclosureEntry) -> str:

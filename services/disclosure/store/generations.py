@@ -17,7 +17,7 @@ from services.disclosure.store.documents import DERIVED, GenerationRow, LinkRow,
 # The form of what is derived. Where a home has another one, all of it is made again from the feeds at the start. A change
 # of what fragments, states, names or lookups hold, of how texts are masked or of how lookups are normalised takes the
 # next number.
-FORM: Final = 3
+FORM: Final = 4
 # Stands for the collections of the version before the first generation, which have no number in their names.
 UNNUMBERED: Final = 0
 _CURRENT: Final = "current"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
+from chengxin.values.identifiers import PERSONAL
 from chengxin.values.representatives import names_representative
 
 
@@ -117,6 +118,12 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
         is_text = item.type == "text" and not item.identifier and not item.code_list
         named = item.masking == "name" or names_representative(item.name.zh)
         return is_text and (item.code == self.subject_name_item or named)
+
+    def registers_organisation(self, item: DeliveryItem) -> bool:
+        """Whether an item holds a number under which organisations are registered, and which is for everybody."""
+        if item.identifier:
+            return item.identifier not in PERSONAL
+        return item.type == "text" and item.code in self.subject_id_items and item.sensitivity == "open"
 
     def provider(self, uscc: str) -> EntryProvider | None:
         """Returns the provider with this code; None when the entry does not name it."""

@@ -11,6 +11,7 @@ import msgspec
 from chengxin.values.clock import EARLIEST_DAY
 from chengxin.values.identifiers import ANY_DOCUMENT, DECLARED, PERSONAL, fault_of, scheme_of
 from chengxin.values.name_faults import name_fault
+from chengxin.values.personal_numbers import is_personal_number, is_persons_instead
 from chengxin.values.sample_marker import example_text
 from chengxin.values.text_forms import code_point, first_hidden, with_hidden_named
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
@@ -18,6 +19,7 @@ from services.ingest.domain.normalisation import ItemNormaliser, is_date
 from services.ingest.domain.violation_messages import BothLanguages, listed, message_of, named, permitted
 
 _MOST_REPORTED: Final = 5
+_PERSONS_NUMBER: Final = "persons_number"
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
 _ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
@@ -65,6 +67,12 @@ class Validator:
         ]
         self._dates = [item.code for item in entry.items if item.type == "date"]
         self._name_items = [item.code for item in entry.items if entry.is_name(item)]
+        # What else is checked in these lets a person's number pass, and everybody sees them.
+        self._no_persons: dict[str, Callable[[str], bool]] = {
+            item.code: is_personal_number if item.type == "number" else is_persons_instead
+            for item in entry.items
+            if item.type == "number" or (item.identifier not in DECLARED and entry.registers_organisation(item))
+        }
         self._happened = [item.code for item in entry.items if item.not_after_delivery]
         self._rules: list[Rule] = [
             *(_require_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
@@ -127,6 +135,8 @@ class Validator:
                 return False
         if any(name_fault(items[code]) for code in self._name_items if code in items):
             return False
+        if any(is_persons(items[code]) for code, is_persons in self._no_persons.items() if code in items):
+            return False
         # Dates in standard form are ordered as texts.
         day = today.isoformat()
         if any(items[code] > day for code in self._happened if code in items):
@@ -146,6 +156,8 @@ class Validator:
         for item in self.entry.items:
             if item.code in items:
                 violations.extend(_item_violations(item, items[item.code], today))
+                if (is_persons := self._no_persons.get(item.code)) is not None and is_persons(items[item.code]):
+                    violations.append(_make_violation(item, _PERSONS_NUMBER, ""))
                 if item.code in self._name_items and (fault := name_fault(items[item.code])):
                     violations.append(_make_violation(item, f"name.{fault}", items[item.code]))
             elif item.required:
@@ -225,7 +237,9 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
         violations.append(_make_violation(item, "code_list", text, permitted=permitted(item)))
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
         violations.append(_make_violation(item, "pattern", text, pattern=item.pattern))
-    if fault:
+    if fault and item.identifier not in PERSONAL and is_persons_instead(text):
+        violations.append(_make_violation(item, _PERSONS_NUMBER, ""))
+    elif fault:
         violations.append(_make_violation(item, _identifier_rule(item.identifier, text, fault), text, actual=len(text)))
     return violations
 

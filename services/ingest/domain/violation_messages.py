@@ -236,6 +236,13 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item}的校验码（第 9 位）不正确，请核对（GB 11714）",
         "the check digit (9th) of {item} is wrong; check it (GB 11714)",
     ),
+    "persons_number": (
+        "{item}中是个人的号码（身份证件、手机或银行卡号码），此项对外公开，只能填组织的登记号码或数值；请改填，或留空并填写统一社会信用代码。"
+        "15 位注册号的末位为校验码（GS 15-2006），请与执照核对",
+        "{item} holds a person's number (of an identity document, telephone or bank card), but everybody sees it, and it is for"
+        " the number of an organisation, or an amount: correct it, or leave it empty and give the credit code. The last of the"
+        " 15 digits of a business registration number is a check digit (GS 15-2006); compare with the licence",
+    ),
     "required_one_of": (
         "{items}至少填一项",
         "at least one of {items} is required",
