@@ -14,6 +14,14 @@ FILE_EMPTY = invalid(
     "文件没有内容（空文件，或只有空行），请确认所选文件",
     "The file holds nothing, or empty rows alone; check that it is the one you meant",
 )
+FILE_SHEET_NOT_READ = invalid(
+    "FILE_SHEET_NOT_READ",
+    "只读取第一个可见的工作表，它没有内容，而有内容的是“{sheets}”（隐藏，或不在最前）。请取消隐藏并移到最前，核对后重新报送；“取消隐藏”中没有"
+    "列出的，是程序深度隐藏的（veryHidden），请复制其内容到新的工作簿，或请制表人重新导出",
+    "The first visible sheet alone is read, and it holds nothing; what holds something is “{sheets}”, hidden or after it."
+    " Unhide that sheet, move it to the front, and deliver the file again. One that “Unhide” does not list was"
+    " hidden by a program (veryHidden): copy its content to another workbook, or have it exported again",
+)
 FILE_NO_RECORDS = invalid(
     "FILE_NO_RECORDS",
     "文件只有表头，没有记录，请确认所选文件，或补充记录后重新报送",
@@ -173,10 +181,10 @@ FILE_WORKBOOK_HIDDEN = invalid(
 )
 FILE_WORKBOOK_SHOWN_OTHERWISE = invalid(
     "FILE_WORKBOOK_SHOWN_OTHERWISE",
-    "这些单元格显示的内容与保存的不同（百分比、补零、以千或万为单位、隐藏内容、替换文字或去掉负号的格式）：{cells}，无法判断以哪个为准。请将其设为"
+    "这些单元格显示的内容与保存的不同（百分比、补零、以千或万为单位、时长、隐藏内容、替换文字或去掉负号的格式，或超过 15 位的数字）：{cells}，无法判断以哪个为准。请将其设为"
     "常规或文本格式，填写要报送的值后重新报送",
-    "These cells show something else than they hold (formats of percent, leading zeros or thousands, or such as hide a"
-    " value, put words in its place or drop its sign): {cells}, so it is not clear which is meant. Give them the General or"
+    "These cells show something else than they hold (formats of percent, leading zeros, thousands or lengths of"
+    " time, or such as hide a value, put words in its place or drop its sign; numbers of more than 15 digits): {cells}, so it is not clear which is meant. Give them the General or"
     " Text format, and enter what is to be delivered",
 )
 FILE_WORKBOOK_OTHER = invalid(
@@ -235,6 +243,7 @@ READER_PROBLEMS: Final = {
     problem.code: problem
     for problem in (
         FILE_EMPTY,
+        FILE_SHEET_NOT_READ,
         FILE_ENCODING_UNKNOWN,
         FILE_ENCODING_DAMAGED,
         FILE_ENCODING_MIXED,

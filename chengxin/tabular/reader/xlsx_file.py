@@ -1,7 +1,8 @@
 """Reads Excel workbooks: the first visible sheet, with values as last calculated. It evaluates and fetches nothing."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -16,8 +17,8 @@ from chengxin.tabular.reader.xlsx_header import find_labels
 from chengxin.tabular.reader.xlsx_places import column_name
 
 _MOST_RANGES: Final = 5
-# From this number on a spreadsheet has lost digits.
-_INEXACT: Final = 1e15
+# The digits that a spreadsheet keeps of a number.
+_DIGITS: Final = 15
 # The process that asks holds a whole book. An entry of 500 items with long code lists has a tenth of this.
 _MOST_CELLS_OF_BOOK: Final = 400_000
 _MOST_CHARACTERS_OF_BOOK: Final = 8 << 20
@@ -43,7 +44,7 @@ def read_xlsx(out: Writer, most: int) -> None:
             if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
         ]
         if not visible:
-            raise Fault("FILE_EMPTY")
+            raise _no_sheet([name for name in workbook.sheet_names if parts.is_filled(name)])
         parts.must_know(workbook.sheet_names[visible[0]])
         sheet: CalamineSheet = workbook.get_sheet_by_index(visible[0])
         # Hidden ones too: the provider may have forgotten what is in them.
@@ -52,7 +53,7 @@ def read_xlsx(out: Writer, most: int) -> None:
     except (CalamineError, OSError) as e:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
     if sheet.start is None:
-        raise Fault("FILE_EMPTY")
+        raise _no_sheet(unread)
     _must_be_clear(parts, sheet)
     out.put(frames.ABOUT, About(unread=unread))
     _write_rows(out, sheet, most)
@@ -73,7 +74,10 @@ def read_book(out: Writer, most: int) -> None:
             sheet = workbook.get_sheet_by_name(name)
             _must_be_clear(parts, sheet)
             out.put(frames.SHEET, name)
-            for number, row in _read_rows(sheet, _text_of_book_cell):
+            for number, values in _read_rows(sheet):
+                if lost := [column for column, value in enumerate(values, 1) if _has_lost_digits(value)]:
+                    raise Fault("FILE_WORKBOOK_SHOWN_OTHERWISE", cells=f"{column_name(lost[0])}{number}")
+                row = [_text_of_book_cell(value) for value in values]
                 while row and not row[-1]:
                     row.pop()
                 cells += len(row)
@@ -89,6 +93,13 @@ def read_book(out: Writer, most: int) -> None:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
 
 
+def _no_sheet(filled: list[str]) -> Fault:
+    """The fault of a workbook without a first visible sheet that holds something, by the sheets that do."""
+    return (
+        Fault("FILE_SHEET_NOT_READ", sheets=", ".join(name[:40] for name in filled)) if filled else Fault("FILE_EMPTY")
+    )
+
+
 def _must_be_clear(parts: WorkbookParts, sheet: CalamineSheet) -> None:
     """Raises the fault of a sheet whose content is not what its author sees."""
     if missing := parts.without_value(sheet.name):
@@ -102,7 +113,7 @@ def _must_be_clear(parts: WorkbookParts, sheet: CalamineSheet) -> None:
 
 
 def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:
-    records = _read_rows(sheet, _text_of_cell)
+    records = ((number, [_text_of_cell(value) for value in values]) for number, values in _read_rows(sheet))
     header_number, header = next(records, (0, []))
     while header and not header[-1].strip():
         header.pop()
@@ -131,8 +142,8 @@ def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:
             return
 
 
-def _read_rows(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows of the sheet with their numbers."""
+def _read_rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Any]]]:
+    """The values of the rows of the sheet with their numbers."""
     if sheet.start is None:
         return
     # calamine leaves out the rows above and the columns left of the first value.
@@ -150,7 +161,7 @@ def _read_rows(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tup
             raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None
         if cells is None:
             return
-        yield number, before + [text(cell) for cell in cells]
+        yield number, [*before, *cells]
 
 
 def _text_of_cell(cell: Any) -> str:
@@ -159,21 +170,35 @@ def _text_of_cell(cell: Any) -> str:
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, (int, float)):
-        # A spreadsheet shows 15 digits. A longer number was rounded when it was typed: it stays in exponent form, which
-        # no text item accepts (rule `spreadsheet_number`).
-        return f"{cell:.0f}" if abs(cell) < _INEXACT and cell == int(cell) else f"{cell:.15g}"
+        return _text_of_number(cell)
     if isinstance(cell, datetime.datetime):
         return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(" ")
     return cell.isoformat() if isinstance(cell, (datetime.date, datetime.time)) else str(cell)
+
+
+def _text_of_number(number: float) -> str:
+    # What was rounded when it was typed has the form of an exponent, which no item accepts (rule `spreadsheet_number`).
+    if not _has_lost_digits(number):
+        return f"{number:.0f}" if number == int(number) else f"{Decimal(f'{number:.{_DIGITS}g}'):f}"
+    return f"{number:.{_DIGITS + 1}E}" if abs(number) >= 1 else f"{Decimal(repr(number)):f}E+00"
+
+
+def _has_lost_digits(cell: Any) -> bool:
+    """Whether a cell is a number that nobody can have typed into a spreadsheet as it is: it has more digits than that
+    keeps. Fifteen digits with noise behind them may be as many with others lost."""
+    if not isinstance(cell, (int, float)) or isinstance(cell, bool):
+        return False
+    if abs(cell) >= 10**_DIGITS:
+        return True
+    kept = f"{cell:.{_DIGITS - 1}e}"
+    return float(kept) != cell and kept.partition("e")[0][-1] != "0"
 
 
 def _text_of_book_cell(cell: Any) -> str:
     """A cell of a catalog as a text; a spreadsheet stores as a number whatever looks like one."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell)
+    return _text_of_number(cell) if isinstance(cell, (int, float)) else str(cell)
 
 
 def _range_name(cells: tuple[tuple[int, int], tuple[int, int]]) -> str:

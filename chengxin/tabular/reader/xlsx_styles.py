@@ -17,6 +17,7 @@ _DATES: Final = {*range(14, 23), *range(27, 37), *range(50, 59)}
 _PART: Final = re.compile(r'"[^"]*"|[\\!_*].|\[[^\]]*\]|.', re.DOTALL)
 # A length of time, which may be of any number of days.
 _DURATION: Final = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+_DURATION_NUMBER: Final = 46
 _CONDITION: Final = re.compile(r"\[[<>=]")
 _DATE_LETTERS: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
 # A comma after the last digit divides by a thousand; between digits it groups them.
@@ -182,8 +183,11 @@ def _read_format(number: int, code: str) -> Format:
     sections = _sections_of(code)
     is_text_last = len(sections) > 3 or "@" in sections[-1].code
     text = sections[3 if len(sections) > 3 else -1].shows_text() if code and is_text_last else Shown.PLAIN
-    if _DURATION.search(code) or not code:
-        return _PLAIN._replace(above=Shown.DATE if number in _DATES and not code else Shown.PLAIN, text=text)
+    # A length of time is kept as a part of days, and read as a day with a time.
+    if number == _DURATION_NUMBER or _DURATION.search(code):
+        return Format(Shown.OTHERWISE, Shown.OTHERWISE, Shown.OTHERWISE, text)
+    if not code:
+        return _PLAIN._replace(above=Shown.DATE if number in _DATES else Shown.PLAIN, text=text)
     first = sections[0]
     if number in _DATES or _DATE_LETTERS.search(first.code):
         return _PLAIN._replace(above=Shown.DATE, text=text)

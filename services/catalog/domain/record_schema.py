@@ -26,7 +26,7 @@ _TEXT: Final = {
         {"pattern": r"^\S([\s\S]*\S)?$"},
         {
             "$comment": "电子表格四舍五入的数字 / a number that a spreadsheet rounded",
-            "not": {"pattern": r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{1,3}$"},
+            "not": {"pattern": r"^[+-]?[0-9](\.[0-9]+)?[eE]\+[0-9]{1,3}$"},
         },
         {
             "$comment": "电子表格的文本标记 / the marks by which a spreadsheet keeps a number as text",

@@ -37,8 +37,9 @@ _OPEN_ENDED_WORDS: Final = frozenset({"长期", "长期有效", "永久", "永�
 
 _DECIMAL: Final = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)"
 _NUMBER: Final = re.compile(rf"{_DECIMAL}(?:[eE][+-]?\d{{1,3}})?\Z", re.ASCII)
-# How spreadsheets write a number of 12 digits or more that they have rounded (`1.23457E+11`).
-_ROUNDED: Final = re.compile(r"[+-]?\d(?:\.\d+)?[eE]\+(?:1[1-9]|[2-9]\d|\d{3})\Z", re.ASCII)
+# How spreadsheets write a number of 12 digits or more that they have rounded (`1.23457E+11`), and our reader of workbooks
+# one that has more than the 15 digits which they keep.
+_ROUNDED: Final = re.compile(r"[+-]?\d(?:(?:\.\d+)?[eE]\+(?:1[1-9]|[2-9]\d|\d{3})|\.\d{15,}[eE]\+\d{1,2})\Z", re.ASCII)
 _QUANTITY: Final = re.compile(
     rf"(?P<money>人民币|RMB|[¥￥])? ?(?P<number>{_DECIMAL}) ?(?P<unit>[^\d\s.,+-]\S*?)?(?P<even>整)?\Z", re.ASCII
 )

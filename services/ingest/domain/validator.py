@@ -22,7 +22,7 @@ _MOST_REPORTED: Final = 5
 _PERSONS_NUMBER: Final = "persons_number"
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
-_ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
+_ROUNDED: Final = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
 # How a number is typed so that a spreadsheet keeps it as a text: `'4417…`, `="4417…"`. In other programs the sign stays.
 _MARKED: Final = re.compile(r"""['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+\Z|="[^"]*"\Z""")
 _MARKS: Final = re.compile("""['‘’]|=\"""")
@@ -260,7 +260,7 @@ def _hidden_violation(item: DeliveryItem, text: str, hidden: Sequence[tuple[int,
 
 
 def _number_violations(item: DeliveryItem, text: str) -> list[Violation]:
-    if _ROUNDED.match(text.lstrip("+-")):
+    if _ROUNDED.match(text):
         return [_make_violation(item, "spreadsheet_number", text)]
     if not _CANONICAL.match(text):
         return [_make_violation(item, "number.format", text)]

@@ -97,9 +97,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item} is a spreadsheet's serial number, perhaps {meant}; format the column as date or text and enter it again",
     ),
     "spreadsheet_number": (
-        "{item}被电子表格当作数字四舍五入（科学计数法），已丢失末尾数字；请将该列设为文本格式后重新填写",
-        "{item} was rounded by a spreadsheet as a number, its last digits are lost; format the column as text and enter"
-        " it again",
+        "{item}被电子表格当作数字四舍五入（科学计数法，或超过所能保存的 15 位），末尾数字已丢失或不可靠；编号请将该列设为文本格式后重新填写，"
+        "公式算出的数值请四舍五入到所需位数",
+        "{item} was rounded by a spreadsheet as a number (exponent form, or more than the 15 digits that it keeps), so its"
+        " last digits are lost or not to be relied on; format a column of numbers of documents as text and enter them again,"
+        " and round what a formula computed",
     ),
     "spreadsheet_mark": (
         '{item}带有电子表格用来保留文本的写法（开头的撇号 \' 或 ="…"），请去掉这些符号，只保留其中的值',

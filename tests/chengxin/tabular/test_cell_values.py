@@ -1,6 +1,6 @@
 """What a cell of a workbook holds is read as a spreadsheet shows it, or refused with its place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from chengxin.errors import Problem
 from chengxin.tabular.book import tables
 from tests.chengxin.tabular.files import ANY_COLUMNS, CALLER, given, opened, refused
 from tests.hostile import SHEET, TEXTS, packed, parts_of, plain_book, shared_book
-from tests.ingest.files import workbook
+from tests.ingest.files import rewritten, workbook
 from tests.workbooks import text, written
 
 _DAY = "yyyy-mm-dd"
@@ -35,7 +35,12 @@ READ: Mapping[str, tuple[bytes, list[str]]] = {
     "a formula's empty text": (written('<c t="str"><f>""</f><v></v></c><c><v>1</v></c>'), ["1"]),
     "an array's formula": (written('<c><f t="array" ref="A2:B2">x</f><v>2</v></c><c><v>3</v></c>'), ["2", "3"]),
     "15 digits": (written("<c><v>999999999999999</v></c>"), ["999999999999999"]),
-    "18 digits, which lost some": (written("<c><v>441702189004170118</v></c>"), ["4.4170218900417e+17"]),
+    "18 digits, which lost some": (written("<c><v>441702189004170118</v></c>"), ["4.4170218900417011E+17"]),
+    "15 digits with decimals": (written("<c><v>1234567890.12345</v></c><c><v>1234567890.1234501</v></c>"), ["1234567890.12345"] * 2),
+    "17 digits with decimals": (written("<c><v>1234567890.1234567</v></c>"), ["1.2345678901234567E+09"]),
+    "18 digits with decimals": (written("<c><v>-4417021896.03123456</v></c>"), ["-4.4170218960312347E+09"]),
+    "digits without end": (written("<c><v>3.3333333333333335</v></c><c><v>0.33333333333333331</v></c>"), ["3.3333333333333335E+00", "0.3333333333333333E+00"]),
+    "a small number": (written("<c><v>1E-7</v></c>"), ["0.0000001"]),
     "an exponent": (written("<c><v>1.5E3</v></c>"), ["1500"]),
     "noise of floating point": (written("<c><v>0.30000000000000004</v></c>"), ["0.3"]),
     "an ISO date": (written('<c t="d"><v>2019-07-31</v></c>'), ["2019-07-31"]),
@@ -111,6 +116,11 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
         f"a text as {code}": (written(_TEXT, (code.replace('"', "&quot;"),)), _SHOWN, "A2")
         for code in (";;;", '0;0;0;"李娜"', '@"公司"', '"名："@', "@@", "General;General;General;")
     },
+    **{
+        f"a length of time as {code}": (written(_ONE.format(43171), (code,)), _SHOWN, "A2")
+        for code in ("[h]:mm:ss", "[mm]:ss", "[s]", "[hh]")
+    },
+    "a length of time by number": (workbook([["a"], [43171]], lambda s: setattr(s["A2"], "number_format", "[h]:mm:ss")), _SHOWN, "A2"),
     "a part that is cut": (packed(parts_of(plain_book()) | {SHEET: _CUT[: _CUT.rindex(b"<row")]}), _BROKEN, "line 1"),
     "texts that are cut": (
         packed(parts_of(shared_book()) | {TEXTS: parts_of(shared_book())[TEXTS][:-6]}), _BROKEN, "line 1"
@@ -148,6 +158,31 @@ def test_a_book_of_the_catalog_has_the_same_checks(name: str) -> None:
         tables(file, CALLER)
     assert told.value.code == code
     assert place in told.value.text("en")
+
+
+@pytest.mark.parametrize("value", ["441702189004170118", "1234567890.1234567", "0.12345678901234567"])
+def test_a_number_that_lost_digits_refuses_a_book_of_the_catalog(value: str) -> None:
+    with given(written(f"<c><v>1</v></c><c><v>{value}</v></c>")) as file, pytest.raises(Problem) as told:
+        tables(file, CALLER)
+    assert (told.value.code, told.value.params["cells"]) == ("FILE_WORKBOOK_SHOWN_OTHERWISE", "B2")
+
+
+def _hide(state: str) -> Callable[[bytes], bytes]:
+    return lambda part: part.replace(b'state="visible"', f'state="{state}"'.encode())
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_what_stands_on_another_sheet_than_the_one_that_is_read_is_told(state: str) -> None:
+    def put_empty_sheet_first(sheet: Any) -> None:
+        sheet.title = "报送"
+        sheet.parent.create_sheet("空", 0)
+
+    content = workbook([["a"], ["1"]], put_empty_sheet_first)
+    # The sheet behind an empty one, or all of them hidden.
+    for book in (content, rewritten(content, _hide(state)), rewritten(workbook([["a"], ["1"]]), _hide(state))):
+        problem = refused(book, "a.xlsx")
+        assert problem.code == "FILE_SHEET_NOT_READ"
+        assert problem.params["sheets"] in ("报送", "Sheet")
 
 
 def test_hidden_sheets_are_named_and_refuse_a_book_of_the_catalog() -> None:

@@ -27,12 +27,25 @@ _HIDE_ROW = (b'<row r="3"', b'<row hidden="1" r="3"')
 _OF_READERS = {"FILE_UNREADABLE", "FILE_READERS_BUSY", "FILE_SHARE_USED", "FILE_NOT_READ_NOW"}
 # Those of a file as a whole, which have no place in it.
 _OF_THE_WHOLE = _OF_READERS | {"FILE_EMPTY", "FILE_NO_RECORDS", "FILE_TOO_WIDE", "FILE_TOO_LONG", "FILE_JSON_NOT_LINES"}
-_PLACES = {"row", "line", "offset", "cell", "cells", "ranges", "places", "column", "columns", "columns_en", "position"}
+_PLACES = {
+    "row",
+    "sheets",
+    "line",
+    "offset",
+    "cell",
+    "cells",
+    "ranges",
+    "places",
+    "column",
+    "columns",
+    "columns_en",
+    "position",
+}
 # A part of a workbook or a cell of it is named within the reason; a file by its name.
 _NAMED = {"reason", "name", "limit"}
 _MENDING = re.compile(
     r"[;:,.] (?:or |and |please )?(?:check|save|deliver|remove|name|keep|add|use|correct|open|unmerge|clear|split|try|"
-    r"export|delete|give|separate)\b",
+    r"export|delete|unhide|give|separate)\b",
     re.IGNORECASE,
 )
 TYPES: Mapping[str, ProblemType] = {t.code: t for t in vars(problems).values() if isinstance(t, ProblemType)}
@@ -44,6 +57,10 @@ def files() -> Mapping[str, tuple[bytes, str]]:
     return {
         "FILE_KIND_UNKNOWN": (b"%PDF-1.7", "a.pdf"),
         "FILE_EMPTY": (b"\r\n,,\r\n  \r\n", "a.csv"),
+        "FILE_SHEET_NOT_READ": (
+            workbook(TABLE, lambda sheet: sheet.parent.create_sheet("空", 0)),
+            "a.xlsx",
+        ),
         "FILE_NO_RECORDS": ("名称,代码\r\n".encode(), "a.csv"),
         "FILE_ENCODING_UNKNOWN": ("名称,代码\r\n甲,1\r\n".encode("gb18030") + b"\xff\xff", "a.csv"),
         "FILE_ENCODING_DAMAGED": ("名称,代码\r\n甲,1\r\n".encode() + "乙".encode()[:2] + b"A,2\r\n", "a.csv"),
