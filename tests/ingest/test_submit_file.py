@@ -13,6 +13,7 @@ import pytest
 
 from services.ingest.store import originals
 from services.ingest.usecases import commit_batch, submit_file
+from tests.chengxin.values.test_personal_numbers import NUMBER
 from tests.ingest.deliveries import REGULATOR, licence, licences, wrong_digit
 from tests.ingest.files import all_threads_taken, as_sheet, registration, table, workbook
 from tests.ingest.running_ingest import STRANGER, RunningIngest, demo_entry
@@ -72,6 +73,12 @@ def test_the_file_is_kept_as_it_came(ingest: RunningIngest) -> None:
     kept = originals.joined(ingest.ctx.store.pieces(f"{REGULATOR}/{file['file_sha256']}"), ingest.ctx.ring)
     assert kept == content
     assert file["file_name"] == "records.csv"
+
+
+def test_a_file_that_is_called_by_a_persons_number_is_kept_without_it(ingest: RunningIngest) -> None:
+    told = ingest.regulator.uploads(table([registration()]), f"名单{NUMBER}.csv", "QYDJ").json
+    file = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}").json
+    assert file["file_name"] == f"名单{'x' * 18}.csv"
 
 
 def test_one_wrong_digit_rejects_one_row(ingest: RunningIngest) -> None:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.reading import READERS
+from tests.chengxin.values.test_personal_numbers import NUMBER
 from tests.objection.conftest import RECORD, TEXT, RunningObjection
 
 PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
@@ -45,6 +47,35 @@ def test_what_is_attached_is_read_as_it_was(city: RunningObjection, data: bytes,
     assert (absent["outcome"], absent["details"]["code"]) == ("refused", "OBJECTION_UNKNOWN")
 
 
+PAGE = b"<!DOCTYPE html><script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "saved"),
+    [
+        ("a.html", "a.html", "a.html.txt"),
+        ("证据.bat", "证据.bat", "证据.bat.txt"),
+        ("说明.TXT", "说明.TXT", "说明.TXT"),
+        (f"身份证{NUMBER}.txt", f"身份证{'x' * 18}.txt", f"身份证{'x' * 18}.txt"),
+        ("138 0013 8000", "x" * 13, f"{'x' * 13}.txt"),
+    ],
+)
+def test_what_is_attached_is_saved_and_never_shown_or_run(
+    city: RunningObjection, name: str, kept: str, saved: str
+) -> None:
+    """A page is a text, too; whoever opens it sees its text (RFC 6266, Fetch: nosniff, CSP: sandbox)."""
+    number = city.filed(evidence=[attached(PAGE, "text/plain", name)])
+    for caller, path in ((city.company, "/v1/me/objections"), (city.centre, "/v1/objections")):
+        found = caller.get(f"{path}/{number}/evidence/1")
+        assert caller.get(f"{path}/{number}").json["evidence"][0]["name"] == kept
+        assert found.data == PAGE
+        assert found.headers["Content-Disposition"] == f"attachment; filename*=UTF-8''{quote(saved)}"
+        assert found.headers["Content-Type"].startswith("text/plain")
+        assert found.headers["X-Content-Type-Options"] == "nosniff"
+        assert found.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert NUMBER not in str(found.headers)
+
+
 @pytest.mark.parametrize(
     ("evidence", "rules"),
     [
@@ -58,6 +89,8 @@ def test_what_is_attached_is_read_as_it_was(city: RunningObjection, data: bytes,
         ([attached(PDF, "application/pdf", "..")], {("evidence.0.name", "name.characters")}),
         ([attached(PDF, "application/pdf", "gpj.\u202efdp.pdf")], {("evidence.0.name", "characters")}),
         ([attached(PDF, "application/pdf", " ")], {("evidence.0.name", "name.length")}),
+        ([attached(PDF, "application/pdf", "证据.")], {("evidence.0.name", "name.characters")}),
+        ([attached(PDF, "application/pdf", "nul.pdf")], {("evidence.0.name", "name.device")}),
         ([TEXT | {"content": "no base64!"}], {("evidence.0.content", "base64")}),
         ([TEXT, TEXT | {"size": 3}], {("evidence.1.size", "extra_forbidden")}),
     ],

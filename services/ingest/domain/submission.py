@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from chengxin.errors import INPUT_INVALID, FieldError, conflict, forbidden, invalid, not_found, precondition
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
 from chengxin.values.clock import rfc3339
+from chengxin.values.file_names import kept_file_name
 from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.provider_statement import batch_bytes
 from chengxin.values.written_texts import hidden_faults
@@ -129,7 +130,7 @@ class Header:
     signature: str = ""
 
     def checked(self) -> "Header":
-        """Returns the header itself. Raises INPUT_INVALID, which names each wrong field."""
+        """Returns the header with the name of the file as it is kept. Raises INPUT_INVALID, which names each wrong field."""
         faults = []
         if (
             not _SUBMISSION_ID.match(self.submission_id)
@@ -150,7 +151,7 @@ class Header:
             faults.append(format_fault("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
         if faults:
             raise INPUT_INVALID(fields=faults)
-        return self
+        return replace(self, file_name=kept_file_name(self.file_name))
 
 
 @dataclass(frozen=True)

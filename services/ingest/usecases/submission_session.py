@@ -62,7 +62,7 @@ def open_delivery(
     Raises NOT_A_PROVIDER, DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, SUBMISSION_CONFLICT, INPUT_INVALID
     for the header, and what is wrong with its signature.
     """
-    header.checked()
+    header = header.checked()
     key = submission_key(caller.org, header.submission_id)
     found = ctx.patiently(lambda: ctx.store.submission(key))
     if found is None:

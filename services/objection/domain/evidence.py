@@ -1,6 +1,5 @@
 """The rules for files that are attached to an objection: their number, size, and type, which the content must match."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Final
 
 from chengxin.errors import FieldError, invalid
 from chengxin.values.canonical_json import digest
-from chengxin.values.written_texts import hidden_fault
+from chengxin.values.file_names import file_name_faults, kept_file_name, offered_file_name
 
 EVIDENCE_INVALID = invalid(
     "EVIDENCE_INVALID",
@@ -19,9 +18,14 @@ EVIDENCE_INVALID = invalid(
 MOST_FILES: Final = 5
 MOST_BYTES: Final = 5 * 1024 * 1024
 _LONGEST_NAME: Final = 200
-_BAD_IN_NAME: Final = re.compile(r'[\t\n\r/\\:*?"<>|]')
 
-TYPES: Final = ("application/pdf", "image/png", "image/jpeg", "text/plain")
+# The media types, each with the ends of its files' names.
+TYPES: Final = {
+    "application/pdf": (".pdf",),
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "text/plain": (".txt",),
+}
 
 # Detects the media types of file contents.
 Types = Callable[[Sequence[bytes]], Sequence[str]]
@@ -53,14 +57,20 @@ class Evidence:
     sha256: str
     added_at: datetime
 
+    @property
+    def offered_name(self) -> str:
+        """The name under which a browser saves it."""
+        return offered_file_name(self.name, TYPES[self.content_type])
+
 
 def checked(attachments: Sequence[Attachment], detect: Types) -> tuple[Attachment, ...]:
-    """Returns the attachments with normalised media types. Raises EVIDENCE_INVALID, which names every fault."""
+    """Returns the attachments with normalised media types and names as they are kept. Raises EVIDENCE_INVALID, which names every fault."""
     faults = []
     if len(attachments) > MOST_FILES:
         faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))
     normalised = [
-        Attachment(a.name, a.content_type.split(";")[0].strip().lower(), a.data) for a in attachments[:MOST_FILES]
+        Attachment(kept_file_name(a.name), a.content_type.split(";")[0].strip().lower(), a.data)
+        for a in attachments[:MOST_FILES]
     ]
     for n, attachment in enumerate(normalised):
         faults += [
@@ -86,10 +96,8 @@ def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int
 
 def _find_faults(attachment: Attachment) -> list[tuple[str, str, str]]:
     faults = [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
-    # A form has it as the name of a file, which no body reads.
-    if hidden := hidden_fault("name", attachment.name):
-        faults.append((hidden.field, hidden.rule, hidden.message))
-    return faults
+    named = file_name_faults("name", attachment.name, _LONGEST_NAME)
+    return [*((fault.field, fault.rule, fault.message) for fault in named), *faults]
 
 
 _MISMATCH: Final = (
@@ -97,13 +105,6 @@ _MISMATCH: Final = (
     " type; plain text has to be whole UTF-8 or GB18030: save it as UTF-8"
 )
 _RULES: Final[tuple[tuple[str, str, str, Callable[[Attachment], bool]], ...]] = (
-    ("name", "name.length", f"1 … {_LONGEST_NAME}", lambda a: not 1 <= len(a.name.strip()) <= _LONGEST_NAME),
-    (
-        "name",
-        "name.characters",
-        "文件名不得含路径、换行或制表符 / no path, no line breaks and no tabs",
-        lambda a: bool(_BAD_IN_NAME.search(a.name)) or a.name.strip() in (".", ".."),
-    ),
     ("content_type", "type.allowed", ", ".join(TYPES), lambda a: a.content_type not in TYPES),
     ("content", "size.empty", "文件为空 / the file is empty", lambda a: not a.data),
     ("content", "size.limit", "≤ 5 MB", lambda a: len(a.data) > MOST_BYTES),

@@ -277,8 +277,9 @@ def _page(found: tuple[Sequence[CaseView], bool], seen_by: Callable[[CaseView], 
 def _file(evidence: Evidence, content: bytes) -> Response:
     found = Response(content, content_type=evidence.content_type)
     # A browser saves it and does not show it: a page that an applicant attached must not run as one of this site.
-    found.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(evidence.name, safe='')}"
+    found.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(evidence.offered_name, safe='')}"
     found.headers["X-Content-Type-Options"] = "nosniff"
+    found.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     found.headers["Cache-Control"] = "no-store"
     return found
 
