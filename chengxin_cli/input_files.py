@@ -40,9 +40,9 @@ class FilePath(click.Path):
             self.fail(f"the name {str(value)!r} has a line break or another control character; rename it", param, ctx)
         super().convert(value, param, ctx)
         path = Path(value)
-        # It never ends, or is a terminal.
-        if path.is_char_device():
-            self.fail(f"{str(value)!r} is a device, not a file", param, ctx)
+        # A device never ends, a pipe may never begin.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            self.fail(f"{str(value)!r} is a device or a pipe, not a file; save it as a file", param, ctx)
         return path
 
 

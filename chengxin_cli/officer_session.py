@@ -11,6 +11,7 @@ import msgspec
 import pyotp
 
 from chengxin.values.shown_text import escape
+from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath, FileUnusable, read_json, read_word
@@ -130,7 +131,9 @@ def as_officer(function: F) -> F:
     run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
         click.option("--as", "username", help="Which of the officers signed in here [the last one]."),
-        click.option("--url", envvar="CHENGXIN_URL", help="The gateway [the suite that runs in --home]."),
+        click.option(
+            "--url", type=HTTP_ADDRESS, envvar="CHENGXIN_URL", help="The gateway [the suite that runs in --home]."
+        ),
         click.option("--home", type=FilePath(), help="[$CHENGXIN_HOME, ~/.chengxin]"),
     ):
         run = option(run)
@@ -139,15 +142,16 @@ def as_officer(function: F) -> F:
 
 def present_code(secret_file: Path | None, code: str | None) -> str:
     """The one-time code: `code` itself, else one made from the secret in a file, else what the user types."""
-    if code:
-        return code
-    if secret_file is not None:
-        secret = read_word(secret_file, "a TOTP secret")
-        try:
-            return pyotp.TOTP(secret).now()
-        except ValueError:
-            raise FileUnusable(secret_file, "a TOTP secret is in base32: letters and the digits 2 to 7") from None
-    return str(click.prompt("One-time code"))
+    made = _code_of(secret_file) if secret_file is not None else ""
+    return code or made or str(click.prompt("One-time code"))
+
+
+def _code_of(secret_file: Path) -> str:
+    secret = read_word(secret_file, "a TOTP secret")
+    try:
+        return pyotp.TOTP(secret).now()
+    except ValueError:
+        raise FileUnusable(secret_file, "a TOTP secret is in base32: letters and the digits 2 to 7") from None
 
 
 def _format(answer: Any) -> str:

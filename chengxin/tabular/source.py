@@ -128,14 +128,8 @@ def _describe_bad_value(number: int, label: str, value: int) -> Exception:
     return FILE_LINE_NOT_JSON(row=number, reason=f"“{label[:40]}”: list or object")
 
 
-def open_source(file: IO[bytes], name: str, entry: Columns, caller: Claimant, most: int = 0) -> Source:
-    """Reads the open file `name` in a process of its own; at least the first `most` records when that is not 0.
-
-    A file of other columns than the entry's is refused as soon as they are read. `caller` has a share of the readers.
-
-    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the
-    reader (`chengxin.tabular.reading`).
-    """
+def kind_of(file: IO[bytes], name: str) -> str:
+    """The kind of an open file by its first bytes and its name. Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER."""
     file.seek(0)
     head = file.read(8)
     if not head:
@@ -145,6 +139,18 @@ def open_source(file: IO[bytes], name: str, entry: Columns, caller: Claimant, mo
     kind = _detect_kind(head, Path(name.lower()).suffix)
     if not kind:
         raise FILE_KIND_UNKNOWN(name=name[:80])
+    return kind
+
+
+def open_source(file: IO[bytes], name: str, entry: Columns, caller: Claimant, most: int = 0) -> Source:
+    """Reads the open file `name` in a process of its own; at least the first `most` records when that is not 0.
+
+    A file of other columns than the entry's is refused as soon as they are read. `caller` has a share of the readers.
+
+    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the
+    reader (`chengxin.tabular.reading`).
+    """
+    kind = kind_of(file, name)
     content = READERS.read(file, kind, caller, most, lambda begun: _must_have_columns(begun, kind, entry))
     try:
         return Source(content, kind)

@@ -8,7 +8,8 @@ from typing import Final
 
 import click
 
-from chengxin.tlog.signed_note import NoteError
+from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey, split_note
+from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.audit_log.export import KEY, FetchError, export_log
 from chengxin_cli.audit_log.verify import GIVEN, Findings, verify_directory
 from chengxin_cli.ending import after
@@ -18,6 +19,7 @@ from chengxin_cli.input_files import (
     EXISTING_DIRECTORY,
     EXISTING_FILE,
     FilePath,
+    FileUnusable,
     read_note,
     read_text,
     read_word,
@@ -28,7 +30,7 @@ from chengxin_cli.suite.home import Home
 
 _REPAIR: Final = "/v1/operations/audit/repair"
 _HOME = click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
-_HTTP = click.option("--http", help="HTTP address of the gateway [from the home].")
+_HTTP = click.option("--http", type=HTTP_ADDRESS, help="HTTP address of the gateway [from the home].")
 _TOKEN = click.option(
     "--token-file",
     type=EXISTING_FILE,
@@ -67,7 +69,10 @@ def verify(
     as_json: bool,
 ) -> None:
     """Verify the whole log from its tiles; exits 1 and says where when anything is wrong."""
-    earlier = read_note(checkpoint) if checkpoint else None
+    # What is given is looked at before anybody signs in.
+    earlier = _read_checkpoint(checkpoint) if checkpoint else None
+    if vkey is not None:
+        _must_be_key(vkey)
     if directory is not None:
         findings = _verify(directory, vkey, earlier)
     else:
@@ -135,6 +140,22 @@ def repair(officer: OfficerOptions, yes: bool) -> None:
         print_lines("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
     if not condition["sound"]:
         raise click.exceptions.Exit(1)
+
+
+def _read_checkpoint(file: Path) -> str:
+    note = read_note(file)
+    try:
+        Checkpoint.parse(split_note(note)[0])
+    except NoteError as e:
+        raise FileUnusable(file, str(e)) from None
+    return note
+
+
+def _must_be_key(vkey: str) -> None:
+    try:
+        VerifierKey.parse(vkey)
+    except NoteError as e:
+        raise click.BadParameter(str(e), param_hint="--vkey") from None
 
 
 def _verify(directory: Path, vkey: str | None, earlier: str | None) -> Findings:

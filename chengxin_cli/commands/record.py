@@ -14,6 +14,7 @@ from chengxin.errors import IDEMPOTENCY_CONFLICT, Problem
 from chengxin.values.canonical_json import canonical
 from chengxin.values.provider_statement import ChangeStatement, change_statement, sign
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from chengxin_cli.addresses import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.commands.receipt import verify_provider_statement, verify_system_statement
 from chengxin_cli.commands.submit import edge_of
 from chengxin_cli.ending import LANGUAGE, Ended, ExitCode, after, describe
@@ -51,8 +52,12 @@ _CLIENT_OPTIONS: Final = (
     click.option("--client-id", required=True, help="Your client id."),
     click.option("--key", "key_file", type=EXISTING_FILE, required=True, help="Its private key."),
     click.option("--home", type=FilePath(), help="Directory of a suite here."),
-    click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home]."),
-    click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
+    click.option(
+        "--http", type=HTTP_ADDRESS, help="HTTP address of the gateway, with http:// or https:// [from the home]."
+    ),
+    click.option(
+        "--grpc", "grpc_address", type=GRPC_ADDRESS, help="gRPC address of the gateway, host:port [from the home]."
+    ),
     LANGUAGE,
 )
 # The options of both acts.
@@ -159,9 +164,9 @@ def _change(
     **statement_fields: str,
 ) -> None:
     edge = edge_of(home, http, grpc_address, language)
+    provider = edge.machine(client_id, key_file, scope="provider")
     # The keys are fetched first, so that before any change it is sure that the receipt can be verified.
     keys = edge.anonymous().get("/v1/submissions/keys")
-    provider = edge.machine(client_id, key_file, scope="provider")
     name = request_id or secrets.token_urlsafe(24)
     again = f"Repeat the command with --request-id={name}: it changes nothing twice"
     statements = {

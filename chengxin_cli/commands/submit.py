@@ -15,9 +15,10 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.problems import FILE_NO_RECORDS
 from chengxin.tabular.rejects import write_rejects
-from chengxin.tabular.source import Source, id_of_file, open_source
+from chengxin.tabular.source import Source, id_of_file, kind_of, open_source
 from chengxin.values.provider_statement import digest_of, must_be_about, statement
 from chengxin.values.provider_statement import sign as signed_by
+from chengxin_cli.addresses import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.ending import LANGUAGE, ExitCode, after
 from chengxin_cli.gateway_client import Caller, Edge, at
 from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, read_json
@@ -50,8 +51,12 @@ class _DemoAccounts(TypedDict):
 @click.option("--submission-id", help="Name of this delivery [from the entry and the file's content].")
 @click.option("--save-to", type=DIRECTORY, help="Where receipt and rejects are kept [beside FILE].")
 @click.option("--home", type=FilePath(), help="Directory of a suite here [$CHENGXIN_HOME, ~/.chengxin].")
-@click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home].")
-@click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home].")
+@click.option(
+    "--http", type=HTTP_ADDRESS, help="HTTP address of the gateway, with http:// or https:// [from the home]."
+)
+@click.option(
+    "--grpc", "grpc_address", type=GRPC_ADDRESS, help="gRPC address of the gateway, host:port [from the home]."
+)
 @LANGUAGE
 def command(
     file: Path,
@@ -68,25 +73,42 @@ def command(
 ) -> None:
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
     suite_home = Home(home.absolute()) if home else Home.default()
+    # What is given is looked at before anybody is asked.
+    sha256 = _digest(file)
+    if bool(client_id) != bool(key_file):
+        raise click.ClickException("--client-id and --key belong together")
+    if key_file:
+        load_private_key(key_file)
     edge = edge_of(home, http, grpc_address, language)
     entry = edge.anonymous().get(at("/v1/catalog/entries", entry_code))
     client_id, key_file = _choose_client(suite_home, entry, client_id, key_file)
     provider = edge.machine(client_id, key_file, scope="provider")
     beside = (save_to or file.parent) / file.name
-    rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None, beside)
+    rejected = _deliver(provider, entry, file, sha256, submission_id, key_file if sign else None, beside)
     sys.exit(ExitCode.SOME_REJECTED if rejected else ExitCode.DONE)
 
 
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        kind_of(content, file.name)
+        content.seek(0)
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _deliver(
-    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None, beside: Path
+    provider: Caller,
+    entry: dict[str, Any],
+    file: Path,
+    sha256: str,
+    submission_id: str | None,
+    key_file: Path | None,
+    beside: Path,
 ) -> int:
     console = OutputConsole(stderr=True)
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
     columns = Columns.of_entry(entry, mapping)
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        with console.status(f"{file.name}: …"):
-            source = open_source(content, file.name, columns, Claimant("this user"))
+    with file.open("rb") as content, console.status(f"{file.name}: …"):
+        source = open_source(content, file.name, columns, Claimant("this user"))
     with source:
         return _send(
             provider,
@@ -187,10 +209,6 @@ def edge_of(home: Path | None, http: str | None, grpc_address: str | None, langu
 
     Raises `ClickException`.
     """
-    if http and not http.startswith(("http://", "https://")):
-        raise click.BadParameter(f"'{http}' must begin with http:// or https://", param_hint="--http")
-    if grpc_address and "/" in grpc_address:
-        raise click.BadParameter(f"'{grpc_address}' must be host:port, without http:// and path", param_hint="--grpc")
     suite_home = Home(home.absolute()) if home else Home.default()
     addresses = suite_home.addresses()
     http, grpc_address = http or addresses.get("http"), grpc_address or addresses.get("grpc")
@@ -204,8 +222,6 @@ def edge_of(home: Path | None, http: str | None, grpc_address: str | None, langu
 def _choose_client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:
     if client_id and key_file:
         return client_id, key_file
-    if client_id or key_file:
-        raise click.ClickException("--client-id and --key belong together")
     client = _find_demo_client(home, entry)
     if client is None:
         raise click.ClickException("give --client-id and --key of your organisation's system")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from chengxin_cli.addresses import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath
 from chengxin_cli.output import print_json, print_lines
@@ -17,8 +18,8 @@ from chengxin_cli.tour.steps import STEPS
 
 @click.command("tour")
 @click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
-@click.option("--http", help="HTTP address of the gateway [from the home].")
-@click.option("--grpc", "grpc_address", help="gRPC address of the gateway [from the home].")
+@click.option("--http", type=HTTP_ADDRESS, help="HTTP address of the gateway [from the home].")
+@click.option("--grpc", "grpc_address", type=GRPC_ADDRESS, help="gRPC address of the gateway [from the home].")
 @click.option("--json", "as_json", is_flag=True, help="Every step with its figures, as JSON.")
 def command(home: Path | None, http: str | None, grpc_address: str | None, as_json: bool) -> None:
     """Walk the main job against a running suite; exits non-zero at the first step that fails."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.tlog import merkle, signed_note
 from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
+from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.audit_log.export import CHECKPOINT, KEY, Fetch, FetchError, fetcher
 from chengxin_cli.input_files import DIRECTORY, read_note, read_text
 from chengxin_cli.output import print_lines
@@ -100,7 +101,7 @@ def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) ->
 
 
 @click.command("witness")
-@click.option("--http", required=True, help="HTTP address of the gateway of the log.")
+@click.option("--http", required=True, type=HTTP_ADDRESS, help="HTTP address of the gateway of the log.")
 @click.option("--directory", required=True, type=DIRECTORY, help="The witness's own directory.")
 @click.option("--name", default="witness", show_default=True, help="Name of the witness in its cosignatures.")
 @click.option("--vkey", help="Key of the log [the first one seen, kept in the directory].")

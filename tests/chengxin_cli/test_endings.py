@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from chengxin_cli import addresses
 from chengxin_cli.ending import ExitCode
 from chengxin_cli.input_files import FilePath
 from tests.chengxin_cli.forking import Forker, Outcome
@@ -93,6 +94,81 @@ def test_every_parameter_takes_odd_values_with_one_clear_line(
             if not is_clear(outcome):
                 unclear.append(f"{words} {parameter.name}={value!r}: {outcome}")
     assert unclear == []
+
+
+def test_files_are_looked_at_before_anybody_is_asked(
+    forker: Forker, home: Path, gateway: Gateway, tmp_path: Path
+) -> None:
+    """Whatever waits, ends never, or is not what it should be, ends a command at once."""
+    odd_files(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    given = [
+        (words, command, parameter, name)
+        for words, command in LEAVES.values()
+        for parameter in command.params
+        if isinstance(parameter.type, FilePath) and parameter.type.exists and parameter.type.file_okay
+        for name in ("binary", "empty")
+    ]
+    given += [
+        (words, command, parameter, name)
+        for words, command, parameter in PARAMETERS.values()
+        if isinstance(parameter.type, FilePath)
+        for name in ("pipe", "/dev/zero", "binary" if parameter.type.dir_okay else "folder")
+        if name != "binary" or not parameter.type.file_okay
+    ]
+    unclear = []
+    for words, command, parameter, name in given:
+        outcome = forker.run(*words, *arguments(command, home, gateway, parameter, str(tmp_path / name)))
+        if gateway.requests or not is_clear(outcome) or not outcome.code:
+            unclear.append(f"{words} {parameter.name}={name}: {gateway.requests} {outcome}")
+        gateway.requests.clear()
+    assert len(given) > 40
+    assert unclear == []
+
+
+ADDRESSES = {
+    "HTTP_ADDRESS": [
+        *("", "127.0.0.1:8180", "localhost", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a b"),
+        *("http://a?x=1", "http://a#x", "http://u:p@a", "http://a/v1", "https:/a", "http:\\a", "http://[::1"),
+    ],
+    "GRPC_ADDRESS": [
+        "",
+        "127.0.0.1",
+        "http://a:1",
+        "a:1/x",
+        "a:0",
+        "a:x",
+        "a:99999",
+        "a:1?x",
+        "u@a:1",
+        "dns:a:1",
+        "a b:1",
+    ],
+}
+TYPES = {"http": "HTTP_ADDRESS", "url": "HTTP_ADDRESS", "grpc_address": "GRPC_ADDRESS"}
+
+
+def test_every_address_is_looked_at_by_one_type() -> None:
+    named = [p for _, command in LEAVES.values() for p in command.params if p.name in TYPES]
+    assert len(named) > 30
+    assert [p.name for p in named if p.type is not getattr(addresses, TYPES[str(p.name)])] == []
+
+
+@pytest.mark.parametrize("kind", ADDRESSES)
+def test_what_is_no_address_of_a_gateway_is_told_at_once(kind: str) -> None:
+    for address in ADDRESSES[kind]:
+        with pytest.raises(click.BadParameter):
+            print(address, getattr(addresses, kind).convert(address, None, None))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "xn--a-ecp.example.cn", "gateway"])
+def test_addresses_of_gateways_are_taken(host: str) -> None:
+    assert addresses.GRPC_ADDRESS.convert(f"{host}:9090", None, None) == f"{host}:9090"
+    for scheme in ("http", "https"):
+        for port in ("", ":8080"):
+            address = f"{scheme}://{host}{port}"
+            assert addresses.HTTP_ADDRESS.convert(address, None, None) == address
+            assert addresses.HTTP_ADDRESS.convert(f"{address}/", None, None) == address
 
 
 def test_every_file_is_named_by_a_type_that_refuses_odd_names() -> None:

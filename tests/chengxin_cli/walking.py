@@ -46,12 +46,13 @@ _NO_CHANGE = ("/oauth/token", "/v1/identity/officers/sign-in", "/v1/records/quer
 
 @dataclass
 class Gateway:
-    """Answers every request with `body`; keeps which changes were asked for."""
+    """Answers every request with `body`; keeps what was asked for, and of that the changes."""
 
     status: int = 200
     body: bytes = json.dumps(YES).encode()
     content_type: str = "application/json"
     changes: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         gateway = self
@@ -61,6 +62,7 @@ class Gateway:
 
             def answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                gateway.requests.append(f"{self.command} {self.path}")
                 if self.command != "GET" and self.path not in _NO_CHANGE:
                     gateway.changes.append(f"{self.command} {self.path}")
                 self.send_response(gateway.status)
