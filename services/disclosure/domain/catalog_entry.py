@@ -1,5 +1,6 @@
 """The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, in contract names."""
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, Final
 
@@ -112,6 +113,12 @@ class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
             for item in self.items
             if item.code in self.subject_id_items
         )
+
+    def names_two_subjects(self, items: Collection[str]) -> bool:
+        """Whether a record with these items names an organisation and a person as its subject. Ingest refuses such records
+        (`subject.two`), and accepted them before."""
+        named = [scheme for code, scheme in self.identifying if code in items]
+        return any(scheme in PERSONAL for scheme in named) and not all(scheme in PERSONAL for scheme in named)
 
     @cached_property
     def identifiers(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import msgspec
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import disclosed_until
 from services.disclosure.domain.record_views import (
+    TWO_SUBJECTS,
     EncodedRecordView,
     Form,
     RecordVersion,
@@ -23,6 +24,8 @@ from services.disclosure.domain.record_views import (
     apply_form,
     discretion_of,
     form_of,
+    has_two_subjects,
+    shows_in_full,
     views_of,
 )
 
@@ -108,7 +111,8 @@ def fragment_of(
     entry lists for it, masked where the mode masks.
     """
     views = views_of(entry, delivered.kind)
-    runs = _make_runs(delivered.items, delivered.kind, entry, opened, delivered.items)
+    kind = TWO_SUBJECTS if has_two_subjects(delivered, entry) else delivered.kind
+    runs = _make_runs(delivered.items, kind, entry, opened, delivered.items)
     fragment = Fragment(
         slot,
         delivered.record_id,
@@ -129,7 +133,7 @@ def fragment_of(
     if fragment.size() <= LONG:
         return fragment, b""
     page_codes = {entry.subject_name_item, *(item for _, item in entry.facts)}
-    fragment.runs = _make_runs(delivered.items, delivered.kind, entry, opened, page_codes)
+    fragment.runs = _make_runs(delivered.items, kind, entry, opened, page_codes)
     fragment.long = True
     return fragment, zlib.compress(_pack(runs), 1)
 
@@ -149,7 +153,7 @@ def _make_plans(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
     # The plans follow the order of the entry, because delivered items come from a map in a different order each time.
     plans = []
     for item in entry.items:
-        bits: dict[ValueForm, int] = {Form.PLAIN: _BITS[View.OWN]}
+        bits: dict[ValueForm, int] = {Form.PLAIN: _BITS[View.OWN] if shows_in_full(item, entry, kind) else 0}
         for view, mode in views_of(entry, kind).items():
             if item.code in entry.shown_in[mode] and (form := form_of(item, entry, kind, view)) is not None:
                 bits[form] = bits.get(form, 0) | _BITS[view]
@@ -169,7 +173,7 @@ def _make_runs(
     for plan in plans:
         if plan.code not in kept or (value := items.get(plan.code)) is None:
             continue
-        views_by_text = {value: plan.plain}
+        views_by_text = {value: plan.plain} if plan.plain else {}
         for form, bits in plan.others:
             text = apply_form(form, plan.code, items, opened)
             views_by_text[text] = views_by_text.get(text, 0) | bits

@@ -35,6 +35,11 @@ class View(StrEnum):
 # The forms of the public view for persons, the strictest last.
 PERSON_PUBLIC: Final = (View.PUBLIC, View.PUBLIC_MASKED, View.PUBLIC_NAMELESS)
 
+# Instead of its subject's kind: an organisation whose record names a person, too. Whose name it has is not known, so no
+# view shows it, nor the person's number, and texts are masked as if both were hers.
+TWO_SUBJECTS: Final = "two_subjects"
+_WITH_PERSON: Final = frozenset({INDIVIDUAL, TWO_SUBJECTS})
+
 # The disclosure modes.
 MODES: Final = (View.PUBLIC, View.SHARED, View.AUTHORIZED)
 
@@ -128,8 +133,15 @@ class OrganisationNumberForm(msgspec.Struct, frozen=True):
 ValueForm = Form | TextForm | OrganisationNumberForm
 
 
+def shows_in_full(item: DisclosureItem, entry: DisclosureEntry, kind: str) -> bool:
+    """Whether the full view shows an item for a kind of subject."""
+    return kind != TWO_SUBJECTS or not (item.personal_identifier or item.code == entry.subject_name_item)
+
+
 def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> ValueForm | None:
     """Returns how a view shows one of its items for a kind of subject (Art. 4, 14); None when it does not show it."""
+    if not shows_in_full(item, entry, kind):
+        return None
     form = _mask_of(item, entry, kind, view)
     if form is not Form.PLAIN or not item.free_text or not _masks(view):
         return form
@@ -172,14 +184,14 @@ def _mask_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View
 
 
 def _shows_plainly(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> bool:
-    shown = entry.shown_in.get(_mode_of(view), {})
+    shown = entry.shown_in.get(_mode_of(view), {}) if shows_in_full(item, entry, kind) else {}
     return item.code in shown and _mask_of(item, entry, kind, view) is Form.PLAIN
 
 
 def _names(item: DisclosureItem, entry: DisclosureEntry, kind: str) -> bool:
     """Whether the value of an item is a person's name, or a word of persons that is not for everybody."""
     if item.code == entry.subject_name_item:
-        return kind == INDIVIDUAL
+        return kind in _WITH_PERSON
     return item.free_text and (
         item.masking == "name" or item.sensitivity == "personal" or names_representative(item.name.zh)
     )
@@ -224,6 +236,11 @@ def apply_form(form: ValueForm, code: str, items: Mapping[str, str], opened: Map
             return (
                 value if has_organisation_check(value) and value not in own else apply_form(text, code, items, opened)
             )
+
+
+def has_two_subjects(delivered: RecordVersion, entry: DisclosureEntry) -> bool:
+    """Whether a record that is an organisation's names a person as its subject, too."""
+    return delivered.kind != INDIVIDUAL and entry.names_two_subjects(delivered.items)
 
 
 def shown_name(shown: RecordView, entry: DisclosureEntry) -> str:

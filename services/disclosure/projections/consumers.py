@@ -9,6 +9,7 @@ from datetime import UTC
 from itertools import chain
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import Counter
@@ -26,7 +27,7 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.person_lookup import lookups_of
-from services.disclosure.domain.record_views import RecordVersion
+from services.disclosure.domain.record_views import RecordVersion, has_two_subjects
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.read_ahead import PiecedCall
@@ -96,12 +97,12 @@ def apply_ingest(ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Ch
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     announced = PublicChanges(unit, work.today)
     for version in newer:
-        delivered = _read_version(version)
+        entry = ctx.store.entry(version.entry_code, version.entry_version)
+        delivered = _without_another_name(_read_version(version), entry)
         location, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
         if not delivered.revoked and not subject.state.scheme:
             links.stand(delivered)
         earlier, shown = (list(location.links), location.shown) if location else ([], "")
-        entry = ctx.store.entry(delivered.entry_code, delivered.entry_version)
         objected = location.objected if location else delivered.record_id in awaited
         work.deliver(delivered, objected, _lookups(ctx, delivered, entry))
         new_location = work.locations[delivered.record_id]
@@ -113,6 +114,13 @@ def apply_ingest(ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Ch
         announced.move(ctx.store, dict.fromkeys((*links.moved, *work.restricted)))
         announced.publish()
     return work.writes.bytes, len(newer)
+
+
+def _without_another_name(delivered: RecordVersion, entry: DisclosureEntry | None) -> RecordVersion:
+    """The version without the subject's name, where it may be that of a person whom the record names beside it."""
+    if entry is None or not has_two_subjects(delivered, entry):
+        return delivered
+    return msgspec.structs.replace(delivered, name="")
 
 
 def _lookups(ctx: ProjectionContext, delivered: RecordVersion, entry: DisclosureEntry | None) -> list[str]:
