@@ -7,9 +7,9 @@ what is the same text, and what is refused.
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import accumulate, islice
 from string import ascii_uppercase
 from typing import Final, NamedTuple
 
@@ -95,6 +95,7 @@ _SIMPLIFIED: Final = str.maketrans(tables.TRADITIONAL, tables.SIMPLIFIED)
 # Compatibility characters and letters with a case are below it, but for Chinese ones.
 _LAST_WITH_FORMS: Final = 0x1FFFF
 _CHINESE_WITH_FORMS: Final = range(0x2F800, 0x2FA1E)
+_HANGUL_SECONDS: Final = frozenset(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
 _MOST_NAMES_KEPT: Final = 1024
 own(
     __name__,
@@ -104,6 +105,7 @@ own(
     why="The least recently used is forgotten",
 )
 own(__name__, "cache", resource="Tables of characters that are one in a search", total=1, why="One table of Unicode's")
+own(__name__, "cache", resource="Characters that join the one before", total=1, why="One table of Unicode's")
 
 
 class TextSpan(NamedTuple):
@@ -215,22 +217,49 @@ def places_of_names(names: Iterable[str], text: str) -> list[TextSpan]:
 
     A text that has a name by a search key, but not in its characters one by one, is one place as a whole.
     """
+    # Where signs join the letters before them, these are one character that may be written as one.
+    characters = text if _joining().isdisjoint(text) else _joined_characters(text)
     looked_for = map(_looked_for, names)
-    sought = [key for key, characters in looked_for if len(key) > 1 and _may_have(text, characters)]
+    sought = [k for k, shapes in looked_for if len(k) > 1 and (characters is not text or _may_have(text, shapes))]
     if not sought:
         return []
     # Once for all names: a text may have a million characters.
-    key_of = {char: search_key(char) for char in {*text}}
-    keys = [key_of[char] for char in text]
+    key_of = {char: search_key(char) for char in {*characters}}
+    keys = [key_of[char] for char in characters]
     joined, whole = "".join(keys), search_key(text)
-    starts = [place for place, part in enumerate(keys) for _ in part]
+    ends = [*accumulate(map(len, characters))]
+    numbers = [number for number, part in enumerate(keys) for _ in part]
     places = []
     for key in sought:
         found = [match.span() for match in re.finditer(re.escape(key), joined)]
         if not found and key in whole:
             return [TextSpan(0, len(text))]
-        places += [TextSpan(starts[start], starts[end - 1] + 1) for start, end in found]
+        for start, end in found:
+            first, last = numbers[start], numbers[end - 1]
+            places.append(TextSpan(ends[first] - len(characters[first]), ends[last]))
     return [place for place in places if not _is_within_word(text, place)]
+
+
+def _joined_characters(text: str) -> list[str]:
+    """The characters of a text, each with the signs that join it."""
+    joining = _joining()
+    characters: list[str] = []
+    for char in text:
+        if characters and char in joining:
+            characters[-1] += char
+        else:
+            characters.append(char)
+    return characters
+
+
+@cache
+def _joining() -> Set[str]:
+    """The characters that may become one with that before them (NFC)."""
+    points = [chr(point) for point in range(0x80, _LAST_WITH_FORMS)]
+    parts = (unicodedata.decomposition(char).split() for char in points)
+    # Hangul is composed by arithmetic.
+    seconds = {chr(int(part[1], 16)) for part in parts if len(part) == 2 and part[0][0] != "<"} | _HANGUL_SECONDS
+    return seconds | {char for char in points if unicodedata.combining(char)}
 
 
 def _may_have(text: str, characters: Iterable[Iterable[str]]) -> bool:
