@@ -47,6 +47,9 @@ def undescribed(app: DescribedApp, response: Response) -> str:
     content = described.get("content", {})
     if not content:
         return "" if not response.get_data() else f"status {response.status_code}: a body"
+    if response.status_code >= 400 and response.mimetype == "text/html":
+        # The problem as a page, to a browser.
+        return ""
     if response.mimetype not in content:
         return f"status {response.status_code}: {response.mimetype} is none of {', '.join(content)}"
     if response.mimetype in ("application/json", PROBLEM_JSON):

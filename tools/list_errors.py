@@ -15,7 +15,7 @@ _HEAD: Final = """<!-- made by `make docs` (tools/list_errors.py) -->
 
 A refusal has a stable `code`, in HTTP as `application/problem+json` (RFC 9457) and in gRPC as
 `google.rpc.ErrorInfo.reason`, the same for both. Words in braces are filled in; texts come in the language that
-`Accept-Language` asks for, Chinese without one.
+`Accept-Language` asks for, Chinese without one. A browser gets a page that says the same.
 """
 
 

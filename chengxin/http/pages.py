@@ -1,66 +1,16 @@
-"""Pages for people: every service that has pages shares one shell, one look and two languages.
-
-The shell is `templates/base.html` here; its style sheet is the portal's (`/static`, which disclosure serves).
-"""
-
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+"""Answers with pages, in the language that their reader asked for."""
 
 from flask import Response, request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chengxin.auth import request_context
+from chengxin.http.page_shell import HTML, chosen_language
 from chengxin.http.request_checks import must_be_readable, parameters
 from chengxin.http.web import in_language
-
-# Key to (Chinese, English).
-Words = Mapping[str, tuple[str, str]]
-
-_LANGUAGES: Final = {"zh": "zh-CN", "zh-cn": "zh-CN", "en": "en"}
-_SHELL: Final[Words] = {
-    "site": ("信用阳江", "Credit Yangjiang"),
-    "site.long": ("阳江市公共信用信息公示", "Public credit information of Yangjiang"),
-    "other.language": ("English", "中文"),
-    "skip": ("跳到正文", "Skip to content"),
-    "colon": ("：", ": "),
-    "comma": ("、", ", "),
-    "next": ("下一页", "Next page"),
-    "sign.out": ("退出登录", "Sign out"),
-    "footer": ("阳江市信用中心", "Yangjiang Credit Centre"),
-    "footer.law": (
-        "依据《阳江市公共信用信息管理暂行办法》公示；每次查询均留有记录。",
-        "Published under the Interim Measures of Yangjiang on public credit information; every query is on record.",
-    ),
-}
-
-
-class Templates:
-    """A service's templates and their words, with the shell. What is put into them is escaped."""
-
-    def __init__(self, directory: Path, words: Words) -> None:
-        self._words = {**_SHELL, **words}
-        self._environment = Environment(
-            loader=FileSystemLoader([directory, Path(__file__).with_name("templates")]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-
-    def words(self, language: str) -> Mapping[str, str]:
-        """All words in `zh-CN` or `en`."""
-        column = int(language == "en")
-        return {key: texts[column] for key, texts in self._words.items()}
-
-    def render(self, name: str, language: str, **values: Any) -> str:
-        """Fills a template."""
-        return self._environment.get_template(name).render(language=language, t=self.words(language), **values)
 
 
 def page_language() -> str:
     """The language that the user chose (`?lang=`), else the browser's."""
-    return _LANGUAGES.get(request.args.get("lang", "").lower(), request_context.language())
+    return chosen_language(request.query_string.decode("latin-1")) or request_context.language()
 
 
 def asked_for(name: str) -> str:
@@ -72,4 +22,4 @@ def asked_for(name: str) -> str:
 
 def page(html: str, language: str, status: int = 200) -> Response:
     """A page as an answer."""
-    return in_language(Response(html, status, content_type="text/html; charset=utf-8"), language)
+    return in_language(Response(html, status, content_type=HTML), language)

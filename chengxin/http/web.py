@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -47,7 +46,8 @@ from chengxin.errors import (
     Problem,
 )
 from chengxin.grpc.rpc import as_problem
-from chengxin.http.description import PROBLEM_JSON, DescribedApp, ProblemDocument
+from chengxin.http.description import DescribedApp, ProblemDocument
+from chengxin.http.problem_answers import answer_to
 from chengxin.http.request_checks import CheckedRequest, ignores_unknown_parameters, must_be_taken
 from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
@@ -308,13 +308,13 @@ def answer(value: Any, status: int = 200) -> Response:
 
 
 def problem_answer(problem: Problem) -> Response:
-    """An RFC 9457 answer to the current request."""
+    """The answer to the current request that tells of a problem."""
     asked = g.get("asked") or RequestContext(new_id("req"))
-    body = _encoder.encode(problem.to_dict(asked.language, asked.request_id))
-    response = in_language(Response(body, problem.type.status, content_type=PROBLEM_JSON), asked.language)
+    headers, body = answer_to(problem, request.environ, asked.request_id)
+    response = Response(body, problem.type.status, headers)
     if problem.type.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    return told_when(problem, response)
+    return response
 
 
 def in_language(response: Response, language: str) -> Response:
@@ -322,13 +322,6 @@ def in_language(response: Response, language: str) -> Response:
     12.5.5): else a cache gives everybody the first."""
     response.headers["Content-Language"] = language
     response.vary.add("Accept-Language")
-    return response
-
-
-def told_when(problem: Problem, response: Response) -> Response:
-    """Adds to the answer, or page, of a problem when to try again, where that is known."""
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     return response
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from chengxin.auth.principal import Role
 from chengxin.errors import forbidden
@@ -44,6 +44,8 @@ CITIZENS: Final = SignInPage("/sign-in", frozenset({Role.SUBJECT}), "/me")
 OFFICERS: Final = SignInPage("/officers/sign-in", OFFICER_ROLES, "/report")
 # The pages that accept a session; they are for reading only.
 PAGES: Final[Mapping[str, SignInPage]] = {sign_in_page.page: sign_in_page for sign_in_page in (CITIZENS, OFFICERS)}
+# What may stand in a query (RFC 3986, 3.4), and the percent signs that are there.
+_QUERY: Final = "%/?:@!$&'()*+,;=~"
 _SCRIPT_REQUESTS: Final = re.compile(
     r"GET /v1/submissions(/.*)?|POST /v1/submissions(/preview)?|PUT /v1/submissions/mappings/[^/]+", re.DOTALL
 )
@@ -54,6 +56,15 @@ def sign_in_page_for(method: str, path: str) -> SignInPage | None:
     if method == "GET" and path in PAGES:
         return PAGES[path]
     return OFFICERS if _SCRIPT_REQUESTS.fullmatch(f"{method} {path}") else None
+
+
+def with_parameters(path: str, query: str) -> str:
+    """Returns the address `path` with the parameters of another: of a page at its sign-in, and of that at the page.
+
+    So the sign-in has the language of the page that was asked for, and leads back to the same place; never to another
+    path, whatever a link says.
+    """
+    return f"{path}?{quote(query.encode('latin-1'), safe=_QUERY)}" if query else path
 
 
 def name_of(issuer: str, name: str = SESSION_COOKIE) -> str:

@@ -4,7 +4,6 @@ It is a bare WSGI callable, because every request of the suite passes through it
 gateway's own addresses.
 """
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,16 +14,14 @@ from typing import Any, Final
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication
 
-import msgspec
 import structlog
 from prometheus_client import Histogram
 from werkzeug.wsgi import ClosingIterator
 
-from chengxin.auth.request_context import pick_language
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import INTERNAL, NOT_FOUND, NOT_IMPLEMENTED, UNAUTHENTICATED, Problem
 from chengxin.grpc.rpc import as_problem
-from chengxin.http.description import PROBLEM_JSON
+from chengxin.http.problem_answers import answer_to, prefers_page
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
 from gateway.domain.edge_refusals import CONTENT_ENCODING_UNSUPPORTED, HOST_INVALID, TARGET_INVALID
@@ -153,8 +150,8 @@ class HttpEdge:
             authorization = self._authorize_by_session(environ, method) or None
         if authorization is not None:
             claimant = self._admit(authorization, environ, request_id)
-        elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
-            return 303, [("Location", page.sign_in)], []
+        elif page and method == "GET" and prefers_page(environ):
+            return 303, [("Location", browser_sessions.with_parameters(page.sign_in, environ["QUERY_STRING"]))], []
         else:
             claimant = self._admit_stranger(environ)
             authorization = f"Bearer {self._anonymous_token()}"
@@ -359,8 +356,5 @@ def _make_problem_answer(error: Exception, environ: Environ, request_id: str) ->
     if problem is None:
         log.exception("unexpected error at the edge", request_id=request_id, error=repr(error))
         problem = INTERNAL()
-    language = pick_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    headers = [("Content-Type", PROBLEM_JSON), ("Content-Language", language), ("Vary", "Accept-Language")]
-    if problem.retry_after is not None:
-        headers.append(("Retry-After", str(max(1, math.ceil(problem.retry_after)))))
-    return problem.type.status, headers, [msgspec.json.encode(problem.to_dict(language, request_id))]
+    headers, body = answer_to(problem, environ, request_id)
+    return problem.type.status, headers, [body]

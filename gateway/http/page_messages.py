@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chengxin.http.pages import Words
+from chengxin.http.page_shell import Words
 
 WORDS: Final[Words] = {
     "sign.in": ("登录", "Sign in"),

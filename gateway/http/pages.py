@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 from flask import Response, request
 from flask_openapi3.openapi import OpenAPI
@@ -10,9 +11,10 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
-from chengxin.http.pages import Templates, page, page_language
-from chengxin.http.request_checks import for_readers
-from chengxin.http.web import told_when
+from chengxin.http.page_shell import LANGUAGE, Templates
+from chengxin.http.pages import page, page_language
+from chengxin.http.problem_answers import when_again
+from chengxin.http.request_checks import for_readers, parameters
 from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain import browser_sessions
@@ -96,9 +98,17 @@ class _BrowserSessions:
         """Returns a form; with a refusal, the form says why."""
         language = page_language()
         told = refusal.text(language) if refusal else ""
-        html = self._templates.render(template, language, refusal=told, code=refusal.code if refusal else "")
+        html = self._templates.render(
+            template,
+            language,
+            action=_this_address(language),
+            other_address=_this_address("zh-CN" if language == "en" else "en"),
+            refusal=told,
+            code=refusal.code if refusal else "",
+        )
         found = page(html, language, refusal.type.status if refusal else 200)
-        return _not_kept(told_when(refusal, found) if refusal else found)
+        found.headers.extend(when_again(refusal) if refusal else [])
+        return _not_kept(found)
 
     def sign_in(self, entrance: SignInPage, template: str, prove: Callable[[], IssuedToken]) -> Response:
         """Begins a session with the token that `prove` returns. Raises FOREIGN_FORM."""
@@ -107,7 +117,8 @@ class _BrowserSessions:
             minted = prove()
         except Problem as refusal:
             return self.form(template, refusal)
-        found = Response(status=303, headers={"Location": _in_language(entrance.page)})
+        query = request.query_string.decode("latin-1")
+        found = Response(status=303, headers={"Location": browser_sessions.with_parameters(entrance.page, query)})
         self._set(found, browser_sessions.SESSION_COOKIE, minted.token, minted.seconds)
         if entrance is OFFICERS:
             # The page's script reads this cookie and sends its value. It lasts as long as the session, and is of no use
@@ -117,7 +128,8 @@ class _BrowserSessions:
 
     def forget(self) -> Response:
         """Deletes the browser's cookies. Revoking the token is left to the use case."""
-        found = Response(status=303, headers={"Location": _in_language(_START)})
+        chosen = f"?{LANGUAGE}={page_language()}" if LANGUAGE in request.args else ""
+        found = Response(status=303, headers={"Location": _START + chosen})
         for name in (browser_sessions.SESSION_COOKIE, browser_sessions.CSRF_COOKIE):
             self._set(found, name, "", 0)
         return found
@@ -129,9 +141,10 @@ class _BrowserSessions:
         found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")
 
 
-def _in_language(path: str) -> str:
-    """Returns the address of a page, with the language that the browser chose, if it did."""
-    return f"{path}?lang={page_language()}" if request.args.get("lang") else path
+def _this_address(language: str) -> str:
+    """Returns the address of the request in a language."""
+    others = [(name, value) for name, value in parameters().items(multi=True) if name != LANGUAGE]
+    return f"{request.path}?{urlencode([*others, (LANGUAGE, language)])}"
 
 
 def _not_kept(found: Response) -> Response:

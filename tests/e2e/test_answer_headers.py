@@ -1,12 +1,13 @@
 """Every answer of the edge has the headers of its kind (RFC 9110): each route, each method, each kind of caller."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import pytest
 from urllib3 import BaseHTTPResponse, PoolManager
 
-from gateway.edge.routes import prefix_of
+from gateway.edge.routes import PREFIXES, prefix_of
 from tests.city import City
 from tests.routes import APPS, app_of, routes
 from tests.support import Issuer
@@ -64,10 +65,8 @@ def faults(method: str, answer: BaseHTTPResponse, token: str | None, known: set[
         yield "no time to come again"
     if (token is not None or status >= 400) and "Cache-Control" not in headers:
         yield "may be kept"
-    if status >= 400 and headers["Content-Type"] != "text/html; charset=utf-8":
-        yield from (
-            () if headers["Content-Type"] == "application/problem+json" or b'"error"' in answer.data else ["type"]
-        )
+    if status >= 400 and headers["Content-Type"] != "application/problem+json" and b'"error"' not in answer.data:
+        yield "no problem document"
     if "Content-Language" in headers and "Accept-Language" not in headers.get("Vary", ""):
         yield "no Vary"
     if (status == 405) != (method not in known):
@@ -116,6 +115,43 @@ def test_every_answer_to_somebody_known_has_its_headers(city: City, addresses: A
                 wrong += [f"{method} {path}: {answer.status} {f}" for f in faults(method, answer, "x", known)]
             wrong += [f"HEAD {path}: {fault}" for fault in unlike(got["GET"], got["HEAD"], path)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_browser_is_told_of_every_problem_on_a_page(city: City, addresses: Addresses) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language": "en"}
+    tokens = [{}, *({"Authorization": f"Bearer {one}"} for one in ("x.y.z", city.li_na.token()))]
+    unknown = [f"{prefix.rstrip('/')}/no/such/<b>/address" for prefix in (*PREFIXES, "/oauth", "/docs", "/v1/identity")]
+    # What RFC 6749 has a form of its own for.
+    programs = ("/oauth/token", "/oauth/revoke")
+    wrong, told = [], Counter[int]()
+    with PoolManager(retries=False) as pool:
+        for path in (*addresses, *unknown):
+            for token in tokens:
+                for method in ("GET", "POST", "TRACE"):
+                    answer = pool.request(method, city.edge.http + path, headers=browser | token, redirect=False)
+                    if answer.status < 400 or (method == "POST" and path in programs):
+                        continue
+                    told[answer.status] += 1
+                    if not is_page(answer, "en"):
+                        wrong.append(f"{method} {path}: {answer.status} {answer.headers['Content-Type']}")
+        for path in unknown:
+            answer = pool.request("GET", f"{city.edge.http}{path}?lang=zh", headers=browser)
+            assert answer.status in (401, 404), path
+            assert is_page(answer, "zh-CN"), path
+    assert not wrong, "\n".join(wrong)
+    assert {400, 401, 403, 404, 405, 415} <= told.keys()
+
+
+def is_page(answer: BaseHTTPResponse, language: str) -> bool:
+    """Whether an answer is a page in this language, for those who prefer one."""
+    fields = [answer.headers.get(name) for name in ("Content-Type", "Content-Language", "Vary")]
+    html = answer.data.decode()
+    return (
+        fields == ["text/html; charset=utf-8", language, "Accept, Accept-Language"]
+        and f'<html lang="{language}">' in html
+        and answer.headers["X-Request-Id"] in html
+        and "<b>" not in html
+    )
 
 
 def unlike(get: BaseHTTPResponse, head: BaseHTTPResponse, path: str) -> Iterator[str]:

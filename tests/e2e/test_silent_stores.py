@@ -29,8 +29,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 # A caller waits no longer: far less than without deadlines, far more than with them.
 PATIENCE = 10
 # Codes for a caller who cannot be served for now.
-PAGE = "a page that says when to try again"
-PASSING = {"STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "LOG_ALTERED", PAGE}
+PASSING = {"STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "LOG_ALTERED"}
 HANGS = "no answer in time"
 
 
@@ -170,8 +169,6 @@ def _http(world: PolicyWorld, row: dict[str, Any], method: str, caller: Caller) 
         return f"{answer.status} without Retry-After"
     if answer.status < 400:
         return ""
-    if answer.status == 503 and "text/html" in answer.headers.get("Content-Type", ""):
-        return PAGE
     code = answer.body.get("code") if isinstance(answer.body, dict) else None
     return str(code or answer.status)
 

@@ -55,7 +55,7 @@ OFFICERS = {
     "clerk2": ["authority"],
     "deputy2": ["authority"],
     # Providers' officers, each for tests that end that officer's session or use up the codes.
-    **{name: ["provider"] for name in ("reporter", "leaver", "ended", "suspended", "forgetful", "clumsy")},
+    **{name: ["provider"] for name in ("reporter", "leaver", "ended", "suspended", "forgetful", "clumsy", "returning")},
 }
 
 

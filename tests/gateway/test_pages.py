@@ -1,12 +1,14 @@
 """Citizens sign in with a browser; the session opens the citizen's own page only, and ignores other sites' forms."""
 
+from html import unescape
 from http.cookies import SimpleCookie
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from chengxin_cli.gateway_client import HttpAnswer
-from tests.gateway.conftest import LI_NA, RunningGateway
+from gateway.domain.browser_sessions import PAGES
+from tests.gateway.conftest import LI_NA, PASSWORD, RunningGateway
 
 FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}
 
@@ -52,6 +54,27 @@ def test_without_a_good_session_one_is_asked_to_sign_in(gate: RunningGateway, co
     assert page.status == 200
     assert "<form" in page.body
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_sign_in_has_the_language_of_the_page_and_leads_back_to_its_place(gate: RunningGateway, path: str) -> None:
+    officer = {"username": "returning", "password": PASSWORD, "totp": gate.totp("returning")}
+    proof: dict[str, object] = {"/me": FORM, "/report": officer}[path]
+    # A link of somebody else's leads to this site's page, whatever it says.
+    query = "lang=en&page=a%20b&page=%E7%94%B2&q=%22%3E%3Cb&next=//evil.example"
+    asked = own_page(gate, path=f"{path}?{query}")
+    assert (asked.status, asked.headers["Location"]) == (303, f"{PAGES[path].sign_in}?{query}")
+    form = own_page(gate, path=asked.headers["Location"])
+    assert '<html lang="en">' in form.body
+    action = unescape(form.body.split('<form class="stacked" action="')[1].split('"')[0])
+    refused = posted(gate, action, dict.fromkeys(proof, "x"))
+    assert (refused.status, unescape(refused.body).count(action)) == (401, 1)
+    answer = posted(gate, action, proof)
+    assert answer.status == 303, answer.body
+    assert sorted(parse_qsl(answer.headers["Location"].removeprefix(f"{path}?"))) == sorted(parse_qsl(query))
+    # The other language is the same place, too.
+    other = unescape(form.body.split('<a class="language" href="')[1].split('"')[0])
+    assert sorted(parse_qsl(other.partition("?")[2])) == sorted(parse_qsl(query.replace("lang=en", "lang=zh-CN")))
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,9 @@ def test_a_browser_is_told_on_a_page_why_there_is_none(ingest: RunningIngest) ->
     for path, status in (("/report?page=zzz", 400), (f"/report?provider={HOUSING}", 404)):
         answer = caller.get(path)
         assert (answer.status_code, answer.content_type) == (status, "text/html; charset=utf-8")
-        assert "无法显示此页" in answer.text
-        assert 'href="/report?lang=zh-CN"' in answer.text
+        assert '<a href="/report">重新打开此页</a>' in answer.text
     assert "next_page_token" in caller.get("/report?page=zzz").text
+    assert '<a href="/report?lang=en">Open this page again' in caller.get("/report?page=zzz&lang=en").text
 
 
 def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: RunningIngest) -> None:

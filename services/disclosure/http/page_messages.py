@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chengxin.http.pages import Words
+from chengxin.http.page_shell import Words
 
 WORDS: Final[Words] = {
     "home": ("首页", "Home"),
@@ -69,8 +69,4 @@ WORDS: Final[Words] = {
     ),
     "own.archived": ("已归档，不再披露", "Archived, no longer disclosed"),
     "own.empty": ("系统内没有关于您的信息。", "Nothing is kept about you."),
-    "problem.404": ("没有可公开的信息", "Nothing public here"),
-    "problem.503": ("暂时无法查询", "Not available at the moment"),
-    "problem.other": ("无法完成查询", "The query could not be answered"),
-    "problem.back": ("返回查询", "Back to search"),
 }

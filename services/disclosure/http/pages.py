@@ -1,6 +1,5 @@
 """The portal's pages: what the use cases answered, in the words of the regulation, Chinese first."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,9 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.errors import Problem
-from chengxin.http.pages import Templates, asked_for, page, page_language
+from chengxin.http.page_shell import Templates
+from chengxin.http.pages import asked_for, page, page_language
 from chengxin.http.request_checks import for_readers
-from chengxin.http.web import told_when
 from chengxin.values.clock import shanghai_date
 from chengxin.values.page_tokens import encode_page_token, number_after, text_after
 from services.disclosure.context import DisclosureContext
@@ -97,13 +95,6 @@ class PageRenderer:
             more=encode_page_token(answered.following),
         )
 
-    def problem(self, problem: Problem, language: str) -> str:
-        """What went wrong, and what to do next."""
-        told = [field.message for field in problem.fields]
-        return self._render(
-            "problem.html", language, text=problem.text(language), told=told, status=problem.type.status
-        )
-
     def _render(self, name: str, language: str, **values: Any) -> str:
         return self._templates.render(name, language, **values)
 
@@ -118,22 +109,13 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     """Adds the routes."""
     pages = PageRenderer(ctx)
 
-    def shown(render: Callable[[str], tuple[str, int]]) -> Response:
-        language = page_language()
-        try:
-            html, status = render(language)
-        except Problem as e:
-            return told_when(e, page(pages.problem(e, language), language, e.type.status))
-        return page(html, language, status)
-
     @app.route("/")
     @serves(query.search)
     @for_readers
     def portal() -> Response:
-        def found(language: str) -> tuple[str, int]:
-            return pages.portal(asked_for("q")[:200].strip(), number_after(asked_for("from")), language), 200
-
-        response = shown(found)
+        language = page_language()
+        html = pages.portal(asked_for("q")[:200].strip(), number_after(asked_for("from")), language)
+        response = page(html, language)
         if not request.args.get("q", "").strip():
             # It shows no subject, and people look for it.
             response.headers["X-Robots-Tag"] = "all"
@@ -143,16 +125,15 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(query.own)
     @for_readers
     def own_page() -> Response:
-        return shown(lambda language: (pages.own(RecordsQuery(after=text_after(asked_for("page"))), language), 200))
+        language = page_language()
+        return page(pages.own(RecordsQuery(after=text_after(asked_for("page"))), language), language)
 
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
     @for_readers
     def subject_page(subject_ref: str) -> Response:
-        def found(language: str) -> tuple[str, int]:
-            return pages.subject(subject_ref, RecordsQuery(after=text_after(asked_for("page"))), language), 200
-
-        return shown(found)
+        language = page_language()
+        return page(pages.subject(subject_ref, RecordsQuery(after=text_after(asked_for("page"))), language), language)
 
 
 def _lines(shown: RecordView, entry: DisclosureEntry | None, language: str) -> list[ItemLine]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chengxin.http.pages import Words
+from chengxin.http.page_shell import Words
 
 WORDS: Final[Words] = {
     "title": ("数据报送", "Deliver records"),
@@ -23,7 +23,6 @@ WORDS: Final[Words] = {
     "role.centre": ("信用中心", "Credit centre"),
     "role.authority": ("主管部门", "Authority"),
     "role.supervisor": ("监督部门", "Supervisor"),
-    "refused": ("无法显示此页", "This page cannot be shown"),
     "file": ("文件", "File"),
     "file.hint": (
         "CSV（UTF-8、UTF-16、GB18030）、Excel（.xlsx）或 JSON Lines，不超过 256 MB。预览不保存任何内容。",

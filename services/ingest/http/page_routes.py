@@ -1,13 +1,12 @@
 """The addresses of the page for direct reporting and of its script."""
 
-from flask import Response, request, send_file
+from flask import Response, send_file
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import open_to_all, serves
-from chengxin.errors import INPUT_INVALID, Problem
+from chengxin.errors import INPUT_INVALID
 from chengxin.http.pages import asked_for, page, page_language
 from chengxin.http.request_checks import for_readers
-from chengxin.http.web import told_when
 from chengxin.values.named_things import ORGANISATION
 from services.ingest.context import IngestContext
 from services.ingest.http.pages import SCRIPT, Pages
@@ -32,14 +31,8 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
     @for_readers
     def report() -> Response:
         language = page_language()
-        try:
-            after = submission_position(asked_for("page"))
-            return page(pages.report(_provider(), after, language), language)
-        except Problem as problem:
-            # A program gets the answer of the API.
-            if "text/html" not in request.headers.get("Accept", ""):
-                raise
-            return told_when(problem, page(pages.refused(problem, language), language, problem.type.status))
+        after = submission_position(asked_for("page"))
+        return page(pages.report(_provider(), after, language), language)
 
     @app.route("/report/report.js")
     @open_to_all("the page's script")

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
-from chengxin.errors import Problem
-from chengxin.http.pages import Templates
+from chengxin.http.page_shell import Templates
 from chengxin.values.clock import SHANGHAI
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
@@ -70,11 +69,6 @@ class Pages:
             more=encode_page_token(following),
             scripted={key: text for key, text in self._templates.words(language).items() if key.startswith("js.")},
         )
-
-    def refused(self, problem: Problem, language: str) -> str:
-        """The page that says why the caller is refused, with the way back."""
-        told = [field.message for field in problem.fields]
-        return self._templates.render("refused.html", language, text=problem.text(language), told=told)
 
     def _organ(self, language: str) -> str:
         """The capacity and organisation code of an organ's officer: no entry names the organisation."""

@@ -96,7 +96,7 @@
     const { status, problem } = error;
     box.replaceChildren();
     if (status === 401) {
-      box.append(element("p", say("over")), element("a", say("sign.in"), { href: `/officers/sign-in?lang=${language}` }));
+      box.append(element("p", say("over")), element("a", say("sign.in"), { href: location.pathname + location.search }));
     } else if (status === 0) {
       box.append(element("p", say("broken")));
     } else {
