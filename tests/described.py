@@ -13,6 +13,8 @@ from chengxin.http.description import PROBLEM_JSON, DescribedApp
 
 # What was answered and is not described, since the last look.
 _found: list[str] = []
+# The statuses that tell where something is.
+_MADE = (201, 202)
 _validators: dict[tuple[str, str], Any] = {}
 
 
@@ -44,6 +46,8 @@ def undescribed(app: DescribedApp, response: Response) -> str:
     for name, header in described.get("headers", {}).items():
         if header["required"] and name not in response.headers:
             return f"status {response.status_code} without the header field {name}"
+    if response.status_code in _MADE and (address := response.headers.get("Location")) and not _is_read(app, address):
+        return f"status {response.status_code}: nothing is read at {address}"
     content = described.get("content", {})
     if not content:
         return "" if not response.get_data() else f"status {response.status_code}: a body"
@@ -55,6 +59,10 @@ def undescribed(app: DescribedApp, response: Response) -> str:
     if response.mimetype in ("application/json", PROBLEM_JSON):
         return _mismatch(app, content[response.mimetype]["schema"], json.loads(response.get_data()))
     return ""
+
+
+def _is_read(app: DescribedApp, address: str) -> bool:
+    return app.url_map.bind("").test(address, "GET")
 
 
 def _compare(app: Flask, response: Response, **_: Any) -> None:

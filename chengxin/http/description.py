@@ -7,7 +7,7 @@ follows from these. See docs/decisions/0047-the-description-tells-the-truth.md.
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, get_type_hints
 
@@ -34,7 +34,7 @@ ETAG: Final = "ETag"
 LOCATION: Final = "Location"
 _HEADERS: Final[Mapping[str, tuple[str, str]]] = {
     ETAG: ("string", "The version that is answered; send it as If-Match or If-None-Match (RFC 9110, 8.8.3)"),
-    LOCATION: ("string", "Where to go (RFC 9110, 10.2.2)"),
+    LOCATION: ("string", "Where to go, or the address of what was made (RFC 9110, 10.2.2)"),
     "Retry-After": ("integer", "Seconds after which to try again, where that is known (RFC 9110, 10.2.3)"),
     "WWW-Authenticate": ("string", "How to authenticate (RFC 9110, 11.6.1)"),
 }
@@ -80,6 +80,8 @@ class _DescribedAnswer:
     model: type[BaseModel] | None
     media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    # Why what was made has no address.
+    unaddressed: str = ""
 
 
 def tagged(model: type[BaseModel]) -> Any:
@@ -107,9 +109,24 @@ def unchanged() -> Any:
     return _DescribedAnswer(None, headers=(ETAG,))
 
 
+def made(described: Any) -> Any:
+    """Declares that an answer names the address of what was made (`at_address`), beside what else it is."""
+    answer = _described(described)
+    return replace(answer, headers=(*answer.headers, LOCATION))
+
+
+def made_without_address(model: type[BaseModel], why: str) -> Any:
+    """Declares an answer of JSON about what was made, and says why that has no address of its own."""
+    return _DescribedAnswer(model, unaddressed=why)
+
+
 def redirect() -> Any:
     """Declares an answer that sends the caller to another address."""
     return _DescribedAnswer(None, headers=(LOCATION,))
+
+
+def _described(declared: Any) -> _DescribedAnswer:
+    return declared if isinstance(declared, _DescribedAnswer) else _DescribedAnswer(declared)
 
 
 class DescribedApp(OpenAPI):
@@ -140,9 +157,11 @@ class DescribedApp(OpenAPI):
         declared: dict[Any, Any] = told.pop("responses") or {}
         if not any(int(status) < 400 for status in declared):
             raise AnswerNotDescribed(f"{told['method']} {rule} does not say what it answers (`responses=`)")
-        models = {
-            status: value.model if isinstance(value, _DescribedAnswer) else value for status, value in declared.items()
-        }
+        described = {str(status): _described(value) for status, value in declared.items()}
+        created = described.get("201")
+        if created and LOCATION not in created.headers and not created.unaddressed:
+            raise AnswerNotDescribed(f"{told['method']} {rule} does not say where what it makes is (`made`)")
+        models: dict[Any, Any] = {status: value.model for status, value in described.items()}
         found = super()._collect_openapi_info(rule, func, responses=models, **told)
         raw = get_type_hints(func).get("raw")
         operation = getattr(self.paths[self.path_of(rule)], told["method"].lower())
@@ -152,9 +171,7 @@ class DescribedApp(OpenAPI):
             self._media_types[func.__name__] = tuple(operation.requestBody.content) if operation.requestBody else ()
         if words := _beyond_schema(found):
             setattr(operation, "x-beyond-schema", words)
-        self._declared[func.__name__] = {
-            str(s): value for s, value in declared.items() if isinstance(value, _DescribedAnswer)
-        }
+        self._declared[func.__name__] = described
         return found
 
     def _contents(self, upload: type[TypedUpload]) -> dict[str, MediaType]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, cast
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -305,6 +306,15 @@ def answer(value: Any, status: int = 200) -> Response:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return Response(_encoder.encode(value), status, content_type="application/json")
+
+
+def at_address(response: Response, address: str, *names: str) -> Response:
+    """Says of an answer where what was made is (RFC 9110, 15.3.2): else it were at the address that was posted to.
+
+    `address` has `{}` for each of the names.
+    """
+    response.headers["Location"] = address.format(*(quote(name, safe="") for name in names))
+    return response
 
 
 def problem_answer(problem: Problem) -> Response:

@@ -8,9 +8,9 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import ProblemDocument
+from chengxin.http.description import ProblemDocument, made, made_without_address
 from chengxin.http.proposals import ProposalAnswer, proposed
-from chengxin.http.web import PageQuery, RepeatableRequest, answer
+from chengxin.http.web import PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from gateway.context import GatewayContext
 from gateway.http import administration_answers as answers
@@ -32,17 +32,17 @@ def add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
 
 def _add_registrations(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post(
-        "/v1/identity/clients", tags=[_CLIENTS], summary="Register a client", responses={201: answers.ClientAnswer}
+        "/v1/identity/clients",
+        tags=[_CLIENTS],
+        summary="Register a client",
+        responses={201: made(answers.ClientAnswer)},
     )
     @serves(client_administration.register)
     def register_client(body: bodies.ClientBody, header: RepeatableRequest) -> Response:
         """The client comes with its first key. It can do nothing until grants are approved."""
-        return answer(
-            client_administration.register(
-                ctx, caller(), client_administration.ClientRegistration(**body.model_dump()), header.idempotency_key
-            ),
-            201,
-        )
+        registration = client_administration.ClientRegistration(**body.model_dump())
+        found = answer(client_administration.register(ctx, caller(), registration, header.idempotency_key), 201)
+        return at_address(found, "/v1/identity/clients/{}", registration.client_id)
 
     @app.get(
         "/v1/identity/clients",
@@ -118,7 +118,10 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/clients/<client_id>/keys",
         tags=[_CLIENTS],
         summary="Add or rotate a client's key",
-        responses={201: answers.ClientAnswer, 202: ProposalAnswer},
+        responses={
+            201: made_without_address(answers.ClientAnswer, "a key is read with its client"),
+            202: ProposalAnswer,
+        },
     )
     @serves(client_administration.add_key)
     def add_client_key(path: bodies.ClientPath, body: bodies.ClientKeyBody, header: RepeatableRequest) -> Response:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import redirect
+from chengxin.http.description import made_without_address, redirect
 from chengxin.http.inputs import Body
 from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import ProposalAnswer, proposed
@@ -139,7 +139,7 @@ def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -
         "/v1/identity/counter/codes",
         tags=[_IDENTITY],
         summary="Hand out a code at the service counter",
-        responses={201: CounterCodeAnswer},
+        responses={201: made_without_address(CounterCodeAnswer, "only this answer has the code")},
     )
     @serves(counter_verification.issue_code)
     def issue_code(body: CounterBody) -> Response:

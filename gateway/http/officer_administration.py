@@ -8,8 +8,9 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import made
 from chengxin.http.proposals import ProposalAnswer, proposed
-from chengxin.http.web import PageQuery, RepeatableRequest, answer
+from chengxin.http.web import PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from gateway.context import GatewayContext
 from gateway.domain.separation_of_duties import Grants
@@ -35,17 +36,14 @@ def _add_accounts(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/officers",
         tags=[_OFFICERS],
         summary="Make an officer's account",
-        responses={201: answers.NewOfficerAnswer},
+        responses={201: made(answers.NewOfficerAnswer)},
     )
     @serves(officer_administration.register)
     def register_officer(body: bodies.OfficerBody) -> Response:
         """Only this answer has the initial password and the TOTP secret."""
-        return _secret(
-            answer(
-                officer_administration.register(ctx, caller(), officer_administration.NewOfficer(**body.model_dump())),
-                201,
-            )
-        )
+        officer = officer_administration.NewOfficer(**body.model_dump())
+        found = answer(officer_administration.register(ctx, caller(), officer), 201)
+        return _secret(at_address(found, "/v1/identity/officers/{}", officer.username))
 
     @app.get(
         "/v1/identity/officers",

@@ -8,6 +8,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import made_without_address
 from chengxin.http.web import answer
 from gateway.context import GatewayContext
 from gateway.http import administration_answers as answers
@@ -38,7 +39,7 @@ def add_signing_keys(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/signing-keys",
         tags=[_KEYS],
         summary="Rotate the signing key",
-        responses={201: answers.SigningKeyAnswer},
+        responses={201: made_without_address(answers.SigningKeyAnswer, "keys are read as a list")},
     )
     @serves(signing_key_administration.rotate)
     def rotate_signing_key() -> Response:

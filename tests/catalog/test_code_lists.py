@@ -20,7 +20,9 @@ def test_a_new_system_has_the_standard_lists(catalog: RunningCatalog) -> None:
     # The authority can go on from each of them.
     for codes in lists:
         whole = catalog.anybody.get(f"/v1/catalog/code-lists/{codes['name']}").json
-        assert catalog.authority.post("/v1/catalog/code-lists/drafts", whole).status_code == 201
+        draft = catalog.authority.post("/v1/catalog/code-lists/drafts", whole)
+        assert draft.status_code == 201
+        assert catalog.authority.get(draft.headers["Location"]).json == draft.json
     first = catalog.anybody.get("/v1/catalog/code-lists?page_size=4").json
     second = catalog.anybody.get(f"/v1/catalog/code-lists?page_size=4&page_token={first['next_page_token']}").json
     assert [*first["code_lists"], *second["code_lists"]] == lists

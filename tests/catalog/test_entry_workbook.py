@@ -104,6 +104,7 @@ def test_an_entry_is_exported_mended_and_imported(catalog: RunningCatalog, licen
 
     draft = imports(catalog, mended.getvalue())
     assert draft.status_code == 201, draft.text
+    assert catalog.authority.get(draft.headers["Location"]).json == draft.json
     difference = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/diff").json
     assert [c["where"] for c in difference["changes"]] == ["reporting_limit_working_days"]
     again = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/entry.xlsx")

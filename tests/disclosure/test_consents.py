@@ -118,6 +118,17 @@ def test_only_the_subject_takes_it_back(lending: RunningDisclosure) -> None:
     assert asked(lending, consent_id).status_code == 200
 
 
+def test_the_subject_alone_reads_it_where_it_was_made(lending: RunningDisclosure) -> None:
+    given = lending.person().post("/v1/me/consents", TERMS)
+    read = lending.person().get(given.headers["Location"])
+    assert (read.status_code, read.json | {"code": given.json["code"]}) == (200, given.json)
+    assert lending.audit.of("consent.listed")[0]["subject_refs"] == [lending.ref(LI_NA)]
+    stranger = lending.caller("subject", sub="s_stranger").get(given.headers["Location"])
+    absent = lending.person().get("/v1/me/consents/consent_x")
+    assert [a.json["code"] for a in (stranger, absent)] == ["CONSENT_ABSENT"] * 2
+    assert [e["outcome"] for e in lending.audit.of("consent.listed")] == ["ok", "refused", "refused"]
+
+
 def test_ones_consents_are_listed_newest_first(lending: RunningDisclosure) -> None:
     made = [given(lending) for _ in range(3)]
     first = lending.person().get("/v1/me/consents?page_size=2").json

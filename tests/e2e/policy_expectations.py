@@ -39,6 +39,7 @@ CONFINED: dict[str, dict[Role, str]] = {
 }
 # Faces whose use case finds this out itself, because it must read the thing.
 _FOUND_OUT: dict[str, dict[Role, str]] = {
+    "GET /v1/me/consents/<consent_id>": {Role.SUBJECT: "CONSENT_ABSENT"},
     "DELETE /v1/me/consents/<consent_id>": {Role.SUBJECT: "CONSENT_ABSENT"},
     "POST /v1/me/consents/<consent_id>/code": {Role.SUBJECT: "CONSENT_ABSENT"},
     "POST /v1/authorized/queries": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},

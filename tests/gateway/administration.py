@@ -28,6 +28,8 @@ def register(gate: RunningGateway, by: str = "operator", **changed: Any) -> str:
     } | changed
     answer = gate.officer(by).call("POST", "/v1/identity/clients", json=body)
     assert answer.status == 201, answer.body
+    made = gate.officer(by).call("GET", answer.headers["Location"])
+    assert (made.status, made.body["client_id"]) == (200, client_id)
     return client_id
 
 

@@ -19,6 +19,8 @@ def _new_officer(gate: RunningGateway, **changed: str) -> dict[str, Any]:
     answer = gate.officer("first").call("POST", "/v1/identity/officers", json=body)
     assert answer.status == 201, answer.body
     assert answer.headers["Cache-Control"] == "no-store"
+    made = gate.officer("first").call("GET", answer.headers["Location"])
+    assert (made.status, made.body["username"]) == (200, body["username"])
     return dict(answer.body)
 
 

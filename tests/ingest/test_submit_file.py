@@ -26,6 +26,8 @@ def test_a_registrars_file_comes_in_whatever_its_encoding(ingest: RunningIngest,
     answer = ingest.regulator.uploads(table(rows, encoding), catalog="QYDJ")
     assert answer.status_code == 201, answer.json
     assert answer.json["counts"]["accepted"] == 20
+    made = ingest.regulator.get(answer.headers["Location"])
+    assert (made.status_code, made.json["submission_id"]) == (200, answer.json["submission_id"])
     record = ingest.ctx.store.records.find_one({"row": 2})
     assert len(record["items"]) == len(rows[0])
     assert record["items"]["JYFW"] == rows[0]["经营范围"]
@@ -140,6 +142,7 @@ def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: RunningInges
     ingest.ctx.desk.patience = 0
     answer = ingest.regulator.uploads(content, catalog="QYDJ")
     assert (answer.status_code, answer.json["state"]) == (202, "open")
+    assert ingest.regulator.get(answer.headers["Location"]).json["submission_id"] == answer.json["submission_id"]
     path = f"/v1/submissions/{answer.json['submission_id']}"
     found = ingest.regulator.get(path)
     assert (found.status_code, found.json["record_count"]) == (200, 3000)

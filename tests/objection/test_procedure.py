@@ -13,6 +13,7 @@ from tests.objection.sources import REGULATOR
 def test_a_wrong_record_is_corrected(city: RunningObjection) -> None:
     filed = city.company.files()
     assert filed.status_code == 201
+    assert city.company.get(filed.headers["Location"]).json == filed.json
     number = filed.json["objection_no"]
     assert (number, filed.json["state"], filed.json["due"]) == ("YY-20261124-0001", "filed", "2026-11-27")
     assert filed.json["item_names"] == {"XK_NR": {"zh": "XK_NR 项", "en": "Item XK_NR"}}

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import made
 from chengxin.http.inputs import Day
-from chengxin.http.web import PageQuery, RepeatableRequest, answer
+from chengxin.http.web import PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.code_list import CodeListContent
@@ -129,12 +130,16 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
 
 def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
-        "/v1/catalog/code-lists/drafts", tags=[_LISTS], summary="Begin a code list", responses={201: ListDraftAnswer}
+        "/v1/catalog/code-lists/drafts",
+        tags=[_LISTS],
+        summary="Begin a code list",
+        responses={201: made(ListDraftAnswer)},
     )
     @serves(lists.draft)
     def begin_list(body: CodeListBody, header: RepeatableRequest) -> Response:
         """The draft is of a new list, or of the next version of one."""
-        return answer(lists.draft(ctx, caller(), body.content(), header.idempotency_key).to_dict(), 201)
+        draft = lists.draft(ctx, caller(), body.content(), header.idempotency_key)
+        return at_address(answer(draft.to_dict(), 201), "/v1/catalog/code-lists/drafts/{}", draft.draft_id)
 
     @app.get(
         "/v1/catalog/code-lists/drafts",

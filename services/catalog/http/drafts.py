@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import tagged
-from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer
+from chengxin.http.description import made, made_without_address, tagged
+from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.draft import Draft
@@ -46,17 +46,22 @@ def draft_answer(draft: Draft, status: int = 200) -> Response:
     return found
 
 
+def begun(draft: Draft) -> Response:
+    """Returns the answer to who began a draft, with the draft's address."""
+    return at_address(draft_answer(draft, 201), "/v1/catalog/drafts/{}", draft.draft_id)
+
+
 def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
         "/v1/catalog/drafts",
         tags=[_DRAFTS],
         summary="Begin a draft of an entry",
-        responses={201: tagged(schemas.DraftAnswer)},
+        responses={201: made(tagged(schemas.DraftAnswer))},
     )
     @serves(drafts.create)
     def create_draft(body: schemas.EntryBody, header: RepeatableRequest) -> Response:
         """The draft is of a new entry, or of the next version of one."""
-        return draft_answer(drafts.create(ctx, caller(), body.content(), header.idempotency_key), 201)
+        return begun(drafts.create(ctx, caller(), body.content(), header.idempotency_key))
 
     @app.get("/v1/catalog/drafts", tags=[_DRAFTS], summary="Drafts", responses={200: schemas.DraftsAnswer})
     @serves(drafts.listed)
@@ -104,7 +109,7 @@ def _add_comments(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/drafts/<draft_id>/comments",
         tags=[_DRAFTS],
         summary="Comment on a draft",
-        responses={201: schemas.CommentAnswer},
+        responses={201: made_without_address(schemas.CommentAnswer, "comments are read as a list")},
     )
     @serves(review.comment)
     def add_comment(path: DraftPath, body: schemas.CommentBody, header: RepeatableRequest) -> Response:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import ProblemDocument
+from chengxin.http.description import ProblemDocument, made_without_address
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
@@ -51,7 +51,10 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/rules",
         tags=[RULES_TAG],
         summary="Publish the next version of a rule set",
-        responses={201: schemas.RuleSetAnswer, 202: ProposalAnswer},
+        responses={
+            201: made_without_address(schemas.RuleSetAnswer, "versions are read as a list"),
+            202: ProposalAnswer,
+        },
     )
     @serves(rules.publish)
     def publish_rules(body: schemas.RuleSetBody, header: RepeatableRequest) -> Response:

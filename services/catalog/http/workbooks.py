@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import ProblemDocument, file_of, tagged, tagged_file_of, unchanged
+from chengxin.http.description import ProblemDocument, file_of, made, tagged, tagged_file_of, unchanged
 from chengxin.http.inputs import FormBody
 from chengxin.http.web import KeptCopyRequest, PageQuery, RepeatableRequest, UploadedFile, answer
 from services.catalog.context import CatalogContext
@@ -19,7 +19,7 @@ from services.catalog.domain.resource_catalog import resource, resource_book
 from services.catalog.domain.workbook import XLSX
 from services.catalog.http import schemas
 from services.catalog.http.derived_files import DerivedFiles, attachment
-from services.catalog.http.drafts import DraftPath, draft_answer
+from services.catalog.http.drafts import DraftPath, begun
 from services.catalog.http.responses import EntryPath, VersionQuery
 from services.catalog.usecases import drafts, read_catalog
 from services.catalog.usecases.paging import entries_page
@@ -110,13 +110,13 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
         "/v1/catalog/drafts/import",
         tags=[_FORMS],
         summary="Begin a draft from a workbook",
-        responses={201: tagged(schemas.DraftAnswer)},
+        responses={201: made(tagged(schemas.DraftAnswer))},
     )
     @serves(drafts.create)
     def import_sheet(form: SheetForm, header: RepeatableRequest) -> Response:
         """It has the same effect as beginning a draft from JSON."""
         content = read_entry_sheet(form.file.read(), caller().claimant)
-        return draft_answer(drafts.create(ctx, caller(), content, header.idempotency_key), 201)
+        return begun(drafts.create(ctx, caller(), content, header.idempotency_key))
 
 
 def _add_templates(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import made
 from chengxin.http.inputs import Body, Day, OptionalDay
-from chengxin.http.web import PageQuery, RepeatableRequest, answer
+from chengxin.http.web import PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import Consent
@@ -77,14 +78,15 @@ class ConsentsAnswer(BaseModel):
 def add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
     """Adds the routes."""
 
-    @app.post("/v1/me/consents", tags=[OWN], summary="Give a consent", responses={201: GivenConsentAnswer})
+    @app.post("/v1/me/consents", tags=[OWN], summary="Give a consent", responses={201: made(GivenConsentAnswer)})
     @serves(consent.give)
     def give(body: ConsentBody, header: RepeatableRequest) -> Response:
         """To one organisation, for one purpose, for a time; with the code to hand over to it."""
         begins = body.valid_from or ctx.clock.today()
         entries = frozenset(body.entries)
         terms = consent.ConsentTerms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
-        return _with_code(*consent.give(ctx, caller(), terms, header.idempotency_key), 201)
+        given, code = consent.give(ctx, caller(), terms, header.idempotency_key)
+        return at_address(_with_code(given, code, 201), "/v1/me/consents/{}", given.consent_id)
 
     @app.get("/v1/me/consents", tags=[OWN], summary="One's own consents", responses={200: ConsentsAnswer})
     @serves(consent.list_own)
@@ -94,6 +96,12 @@ def add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         page = found[: query.page_size]
         following = encode_page_token(page[-1].consent_id if len(found) > len(page) else None)
         return answer({"consents": [c.to_dict() for c in page], "next_page_token": following})
+
+    @app.get("/v1/me/consents/<consent_id>", tags=[OWN], summary="One consent", responses={200: ConsentAnswer})
+    @serves(consent.read_own)
+    def one(path: ConsentPath) -> Response:
+        """Without its code, which was told once."""
+        return answer(consent.read_own(ctx, caller(), path.consent_id).to_dict())
 
     @app.post(
         "/v1/me/consents/<consent_id>/code",

@@ -170,6 +170,15 @@ def list_own(ctx: DisclosureContext, caller: Principal, after: str, size: int) -
     return found
 
 
+@query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",), may=own_consent)
+def read_own(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
+    """The subject reads one of its own consents. Raises CONSENT_ABSENT."""
+    plain = ctx.store.consents.by_id(consent_id)
+    consent = authorise(read_consent(plain) if plain else None, consent_id)
+    ctx.audit.record(ctx.audit.event(Act.CONSENT_LISTED, caller, subject_refs=[caller.sub], details={"found": 1}))
+    return consent
+
+
 @command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",), may=own_consent)
 def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
     """The subject withdraws a consent; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""

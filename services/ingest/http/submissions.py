@@ -13,11 +13,11 @@ from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import json_or_file
+from chengxin.http.description import json_or_file, made
 from chengxin.http.inputs import FormBody
 from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import add_proposals
-from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
+from chengxin.http.web import PageQuery, UploadedFile, answer, at_address, make_app
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
@@ -192,7 +192,7 @@ def _add_upload(app: OpenAPI, ctx: IngestContext) -> None:
         "/v1/submissions",
         tags=[_SUBMISSIONS],
         summary="Deliver a file of records",
-        responses={201: TakenAnswer, 202: TakingAnswer},
+        responses={201: made(TakenAnswer), 202: made(TakingAnswer)},
     )
     @serves(submit_file.submit_file)
     def deliver(form: UploadForm) -> Response:
@@ -212,9 +212,13 @@ def _add_upload(app: OpenAPI, ctx: IngestContext) -> None:
             raise
         told: dict[str, Any] = {"submission_id": taken.submission_id, "sheets_not_read": list(taken.unread)}
         if (receipt := taken.receipt) is None:
-            return answer(told | {"state": "open"}, 202)
+            return _taken(told | {"state": "open"}, 202)
         told |= {"counts": receipt.counts, "receipt": receipt.to_dict(), "delivered_before": taken.before}
-        return answer(told, 201)
+        return _taken(told, 201)
+
+
+def _taken(told: dict[str, Any], status: int) -> Response:
+    return at_address(answer(told, status), "/v1/submissions/{}", told["submission_id"])
 
 
 def _add_submissions(app: OpenAPI, ctx: IngestContext) -> None:

@@ -11,8 +11,8 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import ProblemDocument, file_of, tagged
-from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, make_app
+from chengxin.http.description import ProblemDocument, file_of, made, tagged
+from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, at_address, make_app
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.objection.context import ActRequest, ObjectionContext
 from services.objection.domain import guideline
@@ -53,14 +53,15 @@ def _add_applicant_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
         "/v1/me/objections",
         tags=[_OWN],
         summary="File an objection",
-        responses={201: tagged(schemas.OwnCaseAnswer), 404: ProblemDocument},
+        responses={201: made(tagged(schemas.OwnCaseAnswer)), 404: ProblemDocument},
     )
     @serves(applicant.file)
     def file(raw: FilingUpload, header: RepeatableRequest) -> Response:
         """As JSON with the attachments in base64, or as a form with files."""
         body, attachments = received(request, FilingBody)
         filing = applicant.Filing(body.record_id, body.items, body.statement, attachments)
-        return _case(applicant.file(ctx, caller(), filing, header.idempotency_key), CaseView.for_applicant, 201)
+        filed = applicant.file(ctx, caller(), filing, header.idempotency_key)
+        return at_address(_case(filed, CaseView.for_applicant, 201), "/v1/me/objections/{}", filed.case.objection_no)
 
     @app.post(
         "/v1/me/objections/<objection_no>/supplement",

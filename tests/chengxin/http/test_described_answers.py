@@ -124,6 +124,33 @@ def test_every_reference_leads_somewhere(api: dict[str, Any]) -> None:
     follow(api)
 
 
+def test_what_is_made_has_an_address_or_none_of_its_own(api: dict[str, Any]) -> None:
+    made = {
+        face: _answers(api, operation)["201"] for face, operation in operations(api) if "201" in operation["responses"]
+    }
+    assert [face for face, answer in made.items() if "Location" not in answer.get("headers", {})] == [
+        "POST /v1/catalog/drafts/{draft_id}/comments",
+        "POST /v1/catalog/rules",
+        "POST /v1/identity/clients/{client_id}/keys",
+        "POST /v1/identity/counter/codes",
+        "POST /v1/identity/signing-keys",
+    ]
+    assert len(made) > 10
+
+
+def test_a_route_that_makes_something_says_where_it_is() -> None:
+    class Something(BaseModel):
+        """Something."""
+
+    app = bare_app("trial", None)
+    with pytest.raises(AnswerNotDescribed, match=r"POST /v1/trial does not say where what it makes is"):
+
+        @app.post("/v1/trial", responses={201: Something})
+        @open_to_all("a trial")
+        def trial() -> Response:
+            return Response()
+
+
 def test_a_route_that_does_not_say_what_it_answers_cannot_be_made() -> None:
     class Nothing(BaseModel):
         """Nothing."""
