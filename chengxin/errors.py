@@ -310,6 +310,13 @@ METHOD_NOT_ALLOWED = _define(
     "此地址不支持该方法",
     "This address does not take that method",
 )
+IF_MATCH_FAILED = _define(
+    "IF_MATCH_FAILED",
+    412,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    "自您读取后内容已有变动（If-Match 与现在的 {etag} 不符），请重新读取后再办",
+    "It has changed since you read it (If-Match does not name {etag}, which it is now); read it again first",
+)
 IDEMPOTENCY_CONFLICT = conflict(
     "IDEMPOTENCY_CONFLICT",
     "同一 Idempotency-Key（{key}）已用于另一请求，请换一个",

@@ -32,6 +32,9 @@ _PARAMETER: Final = re.compile(r"<(?:[^<:]+:)?([^<>]+)>")
 # Header fields of answers, by name, as OpenAPI describes them.
 ETAG: Final = "ETag"
 LOCATION: Final = "Location"
+# Header fields of requests.
+IF_MATCH: Final = "If-Match"
+IF_NONE_MATCH: Final = "If-None-Match"
 _HEADERS: Final[Mapping[str, tuple[str, str]]] = {
     ETAG: ("string", "The version that is answered; send it as If-Match or If-None-Match (RFC 9110, 8.8.3)"),
     LOCATION: ("string", "Where to go, or the address of what was made (RFC 9110, 10.2.2)"),
@@ -256,6 +259,8 @@ def _refusals(rule: Rule | None, operation: RawDocument) -> set[str]:
     if any(one["in"] == "path" or one["name"] in NAMING for one in operation.get("parameters", ())):
         # What is named may not be there, or not for this caller.
         found.add("404")
+    if any(one["name"] == IF_MATCH for one in operation.get("parameters", ())):
+        found.add("412")
     if rule is not None:
         # The audit service may be away; who is named may be refused, or not be there.
         found |= {"401", "403"}

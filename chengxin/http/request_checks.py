@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
 from chengxin.errors import CONTENT_TYPE_UNSUPPORTED, INPUT_INVALID, FieldError
+from chengxin.http.description import IF_MATCH, IF_NONE_MATCH
 from chengxin.values.marks import Mark
 from chengxin.values.outside_json import GreatNumbers, RepeatedMembers, read_json
 
@@ -25,6 +26,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNREADABLE: Final = "\ufffd"
 # In one spelling, as JSON has it.
 _WHOLE_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)\Z")
+_READING: Final = ("GET", "HEAD")
+# RFC 9110, 13.1; the conditions by time concern only what tells a time.
+_CONDITIONS: Final = (IF_MATCH, IF_NONE_MATCH)
 # Bytes of a body that may say nothing.
 _LITTLE: Final = 64
 # Of the places where a body has the same fault.
@@ -76,6 +80,7 @@ def must_be_taken(view: Any, media_types: Collection[str] | None) -> None:
     """
     must_be_readable(request.view_args or {})
     _must_know_parameters(view)
+    _must_heed_conditions(view)
     if media_types:
         must_be_of(media_types)
     elif media_types is not None:
@@ -97,6 +102,17 @@ def _must_know_parameters(view: Any) -> None:
     must_be_readable(taken)
     must_be_single(taken)
     _must_be_whole({name: text for name, text in taken.items() if _is_whole_number(known[name])})
+
+
+def _must_heed_conditions(view: Any) -> None:
+    """Raises INPUT_INVALID for a condition of a change that its address does not look at: it would be changed anyway."""
+    if request.method in _READING:
+        return
+    model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("header")
+    heeded = {field.alias for field in model.model_fields.values()} if model else set()
+    if ignored := [name for name in _CONDITIONS if name in request.headers and name not in heeded]:
+        told = "此地址没有版本条件，请去掉 / this address takes no such condition; leave it out"
+        raise INPUT_INVALID(fields=[FieldError(name, "condition", told) for name in ignored])
 
 
 def _is_whole_number(field: FieldInfo) -> bool:

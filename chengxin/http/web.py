@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -47,7 +48,7 @@ from chengxin.errors import (
     Problem,
 )
 from chengxin.grpc.rpc import as_problem
-from chengxin.http.description import DescribedApp, ProblemDocument
+from chengxin.http.description import IF_MATCH, IF_NONE_MATCH, DescribedApp, ProblemDocument
 from chengxin.http.problem_answers import answer_to
 from chengxin.http.request_checks import CheckedRequest, ignores_unknown_parameters, must_be_taken
 from chengxin.http.validation_messages import words_of
@@ -55,12 +56,17 @@ from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_
 from chengxin.store.database import is_passing
 from chengxin.values.ids import new_id
 from chengxin.values.page_tokens import GREATEST_POSITION
+from chengxin.values.seen_versions import ANY_VERSION, SeenVersions
 
 log = structlog.get_logger()
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
 _encoder = msgspec.json.Encoder()
+# An entity tag, strong or weak (RFC 9110, 8.8.3); the parts of each in a list of them; and a version.
+_TAG: Final = r'(W/)?"[!#-~\u0080-\u00ff]*"'
+_TAGS: Final = re.compile(r'(W/)?"([^"]*)"')
+_VERSION: Final = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 
 
 def _in_wsgi(header: str) -> str:
@@ -151,22 +157,32 @@ class ConditionalRequest(RepeatableRequest):
 
     if_match: str = Field(
         "",
-        alias="If-Match",
-        pattern=r'^(\*|"[0-9]{1,9}"|[0-9]{1,9})?$',
-        description="The ETag that you saw: another version is not changed (RFC 9110, 13.1.1). Empty or *: any",
+        alias=IF_MATCH,
+        max_length=1000,
+        # A bare number is the version that JSON tells.
+        pattern=rf"^(\*|[0-9]{{1,9}}|{_TAG}([ \t]*,[ \t]*{_TAG})*)$",
+        description="The ETag that you saw, or several, with commas between: any other version is not changed (412; "
+        "RFC 9110, 13.1.1). Weak ones (W/) never match. *, or left out: whichever there is",
+        json_schema_extra=_leave_out_default,
     )
 
     @property
-    def seen_version(self) -> int | None:
-        """The version that the caller has seen; None for any."""
-        return int(self.if_match.strip('"')) if self.if_match not in ("", "*") else None
+    def seen(self) -> SeenVersions:
+        """The versions that the caller has seen."""
+        if self.if_match in ("", "*"):
+            return ANY_VERSION
+        strong = [tag for weak, tag in _TAGS.findall(self.if_match) if not weak]
+        return SeenVersions(frozenset(int(tag) for tag in (*strong, self.if_match) if _VERSION.match(tag)))
 
 
 class KeptCopyRequest(Parameters):
-    """A request of somebody who may have what is asked for already."""
+    """A request of somebody who may have what is asked for already. Only for what its ETag names to the last byte: that of
+    a draft or a case counts changes, and what else is told of it depends on the day."""
 
     if_none_match: str = Field(
-        "", alias="If-None-Match", description="ETags of what you have: it is not sent again (RFC 9110, 13.1.2)"
+        "",
+        alias=IF_NONE_MATCH,
+        description="ETags of what you have, with commas between: it is not sent again (RFC 9110, 13.1.2). *: whichever",
     )
 
     def has(self, etag: str) -> bool:

@@ -13,16 +13,17 @@ from chengxin.audit.event import AuditEvent
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import regional
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
+from chengxin.errors import IF_MATCH_FAILED, ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, as_stored
+from chengxin.values.seen_versions import ANY_VERSION, SeenVersions
 from services.objection.clients.disclosure import References, alone
 from services.objection.clients.ingest import Records
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.cases import OBJECTION_CHANGED, Case
+from services.objection.domain.cases import Case
 from services.objection.domain.evidence import Attachment, Evidence
 from services.objection.store.cases import ObjectionStore
 
@@ -40,11 +41,10 @@ OBJECTION_UNKNOWN = not_found(
 
 @dataclass(frozen=True)
 class ActRequest:
-    """What comes with a request to change a case: its idempotency key, and the version that the caller saw."""
+    """What comes with a request to change a case: its idempotency key, and the versions that the caller saw."""
 
     key: str = ""
-    # None: the caller acts on any version.
-    seen_version: int | None = None
+    seen: SeenVersions = ANY_VERSION
 
 
 @dataclass(frozen=True)
@@ -157,26 +157,26 @@ class ObjectionContext:
 
         A repeat changes nothing. Its answer is the case, so it goes on record as a reading. `arguments` are all that
         the caller sent besides the number; they tell a repeat from another request under the same key. `details` are
-        codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `change` raises.
+        codes for the event. Raises OBJECTION_UNKNOWN, IF_MATCH_FAILED, OBJECTION_CHANGED, and what `change` raises.
         """
 
         def load(unit: UnitOfWork) -> Case:
             return authorise(self.store.case(objection_no, unit), objection_no)
 
         def work(unit: UnitOfWork, before: Case) -> tuple[Case, bool]:
-            stale = request.seen_version not in (None, before.version)
+            stale = request.seen.leave_out(before.version)
             try:
                 after = change(before, unit)
             except Problem:
                 # The case changed since the caller read it: report that instead of the state error that it caused.
                 if stale:
-                    raise OBJECTION_CHANGED(objection_no=objection_no) from None
+                    raise IF_MATCH_FAILED(etag=f'"{before.version}"') from None
                 raise
             if after is before:
                 unit.without_event("nothing changes")
                 return before, False
             if stale:
-                raise OBJECTION_CHANGED(objection_no=objection_no)
+                raise IF_MATCH_FAILED(etag=f'"{before.version}"')
             self.store.save(after, before, unit)
             if after.state is not before.state:
                 publish(unit, after)

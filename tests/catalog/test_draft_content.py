@@ -99,7 +99,8 @@ def test_a_draft_is_edited_until_it_is_published(catalog: RunningCatalog, licens
 
     licensing["update_cycle"] = "weekly"
     assert authority.put(path, licensing, **{"If-Match": seen}).json["revision"] == 2
-    assert authority.put(path, licensing, **{"If-Match": seen}).json["code"] == "DRAFT_CHANGED"
+    stale = authority.put(path, licensing, **{"If-Match": seen})
+    assert (stale.status_code, stale.json["code"], stale.json["params"]) == (412, "IF_MATCH_FAILED", {"etag": '"2"'})
     assert authority.put(path, licensing | {"code": "OTHER"}).json["code"] == "DRAFT_CODE_CHANGED"
     assert authority.get(path).json["entry"]["update_cycle"] == "weekly"
     assert catalog.caller("centre").get(path).status_code == 200

@@ -177,9 +177,9 @@ def test_an_officer_acts_only_on_the_version_that_was_seen(city: RunningObjectio
     city.centre.does("request-supplement", number, missing=["证书"])
     city.company.post(f"/v1/me/objections/{number}/supplement", {"statement": "补交"})
     stale = city.centre.post(f"{path}/accept", {}, **{"If-Match": seen})
-    assert (stale.status_code, stale.json["code"]) == (409, "OBJECTION_CHANGED")
+    assert (stale.status_code, stale.json["code"]) == (412, "IF_MATCH_FAILED")
     fresh = city.centre.get(path).headers["ETag"]
-    assert city.centre.post(f"{path}/accept", {}, **{"If-Match": fresh}).status_code == 200
+    assert city.centre.post(f"{path}/accept", {}, **{"If-Match": f"{seen}, {fresh}"}).status_code == 200
     for wrong in ("x", '"' + "9" * 5000 + '"'):
         refused = city.centre.post(f"{path}/accept", {}, **{"If-Match": wrong})
         assert (refused.status_code, refused.json["errors"][0]["field"]) == (400, "If-Match")

@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chengxin.errors import forbidden, not_found, precondition
+from chengxin.errors import IF_MATCH_FAILED, forbidden, not_found, precondition
 from chengxin.values.clock import rfc3339
+from chengxin.values.seen_versions import SeenVersions
 from services.catalog.domain.entry import EntryContent, read_content
 
 DRAFT_UNKNOWN = not_found("DRAFT_UNKNOWN", "没有草案 {draft_id}", "There is no draft {draft_id}")
@@ -139,14 +140,14 @@ class Draft:
     authors: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
 
-    def edited(self, content: EntryContent, author: str, at: datetime, revision: int | None) -> "Draft":
+    def edited(self, content: EntryContent, author: str, at: datetime, seen: SeenVersions) -> "Draft":
         """Returns the draft with other content; it must be reviewed anew.
 
-        `revision` is the revision that the editor read, if given.
-        Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED.
+        `seen` are the revisions that the editor has seen. Raises DRAFT_PUBLISHED, IF_MATCH_FAILED, DRAFT_CODE_CHANGED.
         """
         self.must_be_open()
-        self._must_be_current(revision)
+        if seen.leave_out(self.revision):
+            raise IF_MATCH_FAILED(etag=f'"{self.revision}"')
         if content.code != self.content.code:
             raise DRAFT_CODE_CHANGED(code=self.content.code)
         edited = replace(self, content=content, updated_at=at, revision=self.revision + 1, state=DraftState.DRAFT)

@@ -88,8 +88,8 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(drafts.edit)
     def edit_draft(path: DraftPath, body: schemas.EntryBody, header: ConditionalRequest) -> Response:
         """With If-Match, only the revision that you read is replaced. The draft must be reviewed anew."""
-        revision, key = header.seen_version, header.idempotency_key
-        return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), revision, key))
+        seen, key = header.seen, header.idempotency_key
+        return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), seen, key))
 
     @app.get(
         "/v1/catalog/drafts/<draft_id>/diff",

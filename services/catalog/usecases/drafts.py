@@ -13,6 +13,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
+from chengxin.values.seen_versions import ANY_VERSION, SeenVersions
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.draft import DRAFT_UNKNOWN, Draft, read_draft
 from services.catalog.domain.entry import ENTRY_INVALID, EntryContent
@@ -66,18 +67,18 @@ def edit(
     caller: Principal,
     draft_id: str,
     content: EntryContent,
-    revision: int | None = None,
+    seen: SeenVersions = ANY_VERSION,
     key: str = "",
 ) -> Draft:
-    """Replaces the content of a draft. `revision` is the one that the editor read, if given.
+    """Replaces the content of a draft, if its revision is one that the editor has seen.
 
-    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, IF_MATCH_FAILED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
     sound = _sound(ctx, content)
-    asked = canonical([Act.DRAFT_EDITED, draft_id, revision, content.to_dict()])
+    asked = canonical([Act.DRAFT_EDITED, draft_id, seen.to_list(), content.to_dict()])
 
     def edited(draft: Draft) -> Draft:
-        return draft.edited(sound, caller.sub, ctx.clock.now(), revision)
+        return draft.edited(sound, caller.sub, ctx.clock.now(), seen)
 
     return change(ctx, caller, Act.DRAFT_EDITED, draft_id, edited, asked, key)
 

@@ -286,4 +286,4 @@ def _file(evidence: Evidence, content: bytes) -> Response:
 
 
 def _act_request(header: ConditionalRequest) -> ActRequest:
-    return ActRequest(header.idempotency_key, header.seen_version)
+    return ActRequest(header.idempotency_key, header.seen)
