@@ -21,6 +21,7 @@ from chengxin.tabular.problems import READER_PROBLEMS
 from chengxin.tabular.reading import READERS
 from chengxin_cli import main
 from chengxin_cli.commands import submit
+from chengxin_cli.suite.home import make_private_key
 from tests.hostile import WORKBOOKS, mutant, plain_book
 from tests.ingest.files import all_threads_taken, refusal, registration, table
 from tests.ingest.running_ingest import IngestCaller, RunningIngest, demo_entry
@@ -167,7 +168,7 @@ def test_a_full_temporary_directory_is_told(ingest: RunningIngest, monkeypatch: 
 def test_the_providers_command_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     file, key = tmp_path / "a.xlsx", tmp_path / "key"
     file.write_bytes(WORKBOOKS[name]())
-    key.write_bytes(b"-")
+    make_private_key(key)
 
     class UncalledGateway:
         def anonymous(self) -> "UncalledGateway":
