@@ -43,6 +43,8 @@ _ESCAPE: Final = re.compile(r"\\(?:[nrtfv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9
 # An identifier that `new_id` made. Of 10,000 one has what looks like a telephone; nobody writes one so.
 _OURS: Final = re.compile(r"[a-z]{1,12}_[0-9a-v]{26}")
 _SHORTEST: Final = 11
+# More than any item of a record (4,000), any line of a log, and all that officers propose at once.
+LONGEST_LOOKED_THROUGH: Final = 32_768
 # Of the digits of each number so many stand together but for signs: it has 17, and a letter is put in by mistake.
 _RUN: Final = 9
 _CHARACTERS: Final = 18
@@ -58,6 +60,13 @@ own(
     resource="Words that were looked at for numbers of persons",
     total=_MOST_KEPT,
     why="Each has at most 200 characters; the least recently used is forgotten",
+)
+own(
+    __name__,
+    "lru_cache",
+    resource="Runs of 17 or 19 digits that were judged",
+    total=_MOST_KEPT,
+    why="Each has 19 characters at most; the least recently used is forgotten",
 )
 own(
     __name__,
@@ -148,11 +157,14 @@ def is_persons_instead(number: str) -> bool:
 
 def personal_numbers_in(text: str, known: tuple[str, ...] = ()) -> list[TextSpan]:
     """Returns where the numbers stand that `holds_personal_number` looks for, and those that are `known`: of six characters
-    or more, a passport's also without the State. Of an organisation's code of digits alone that may be a person's, too,
+    or more, a passport's also without the State. A text longer than `LONGEST_LOOKED_THROUGH` that may have one is one
+    place: looking costs up to 15 µs a character. Of an organisation's code of digits alone that may be a person's, too,
     nobody says which it is, so it counts."""
     long_run = _may_hold(text, _RUN)
-    places = [*_places_in(text)] if long_run else []
     wanted, digits = _wanted(known)
+    if len(text) > LONGEST_LOOKED_THROUGH and (long_run or wanted is not None):
+        return [TextSpan(0, len(text))]
+    places = [*_places_in(text)] if long_run else []
     if wanted is not None and (long_run or digits < _RUN) and _may_hold(text, digits):
         together = _without_signs(_read(text))
         places += [together.place(*m.span()) for m in wanted.finditer(together.text.translate(_LOOKS_LIKE))]
@@ -257,16 +269,15 @@ def _places_in(text: str) -> tuple[TextSpan, ...]:
 # Most texts that go on record are words that come again and again.
 @lru_cache(_MOST_KEPT)
 def _places_in_word(text: str) -> tuple[TextSpan, ...]:
-    found = {place for reading in _readings(text) for place in _found_in(reading, text)}
-    return tuple(sorted(found))
-
-
-def _found_in(reading: _Reading, text: str) -> Iterator[TextSpan]:
-    for form, is_number in _CHECKED:
-        yield from (reading.place(*m.span(1)) for m in form.finditer(reading.text) if is_number(m[1]))
-    for form in _UNCHECKED:
-        places = (reading.place(*match.span(1)) for match in form.finditer(reading.text))
-        yield from (place for place in places if not _FIGURES.fullmatch(_read(text[place.start : place.end]).text))
+    checked: set[TextSpan] = set()
+    unchecked: set[TextSpan] = set()
+    for reading in _readings(text):
+        for form, is_number in _CHECKED:
+            checked |= {reading.place(*m.span(1)) for m in form.finditer(reading.text) if is_number(m[1])}
+        for form in _UNCHECKED:
+            unchecked |= {reading.place(*m.span(1)) for m in form.finditer(reading.text)}
+    figures = {place for place in unchecked if _FIGURES.fullmatch(_read(text[place.start : place.end]).text)}
+    return tuple(sorted(checked | (unchecked - figures)))
 
 
 def _has_check_digit(number: str) -> bool:
@@ -277,6 +288,8 @@ def _holds_identity_number(read: str) -> bool:
     return any(_has_check_digit(found[1]) for found in _WITHIN.finditer(read)) or bool(_ALONE.search(read))
 
 
+# Each reading of a text has it again.
+@lru_cache(_MOST_KEPT)
 def _is_slip(run: str) -> bool:
     """Whether some identity number becomes this run of 17 or 19 characters by one that is left out or put in."""
     if len(run) > _CHARACTERS:

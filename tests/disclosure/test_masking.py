@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from chengxin.values.identifiers import IDENTIFIERS, PERSONAL
-from chengxin.values.personal_numbers import is_personal_number, number_as_read
+from chengxin.values.personal_numbers import holds_personal_number, is_personal_number, number_as_read
 from chengxin.values.text_forms import search_key, standard_name
 from demo.records import BUILDERS
 from services.catalog.domain.entry import IdentifierScheme
@@ -163,6 +163,16 @@ def test_a_name_in_a_text_is_left_out_in_every_form_of_unicode(name: str, form: 
     for tail in ("等", "等\u0958\u0958\u0958\u0958\u0958\u0958"):
         text = f"因{normalize(form, name)}{tail}"
         assert without_names(text, [standard_name(name)]) == f"因***{tail}"
+
+
+def test_of_a_text_too_long_to_be_looked_through_nothing_is_shown() -> None:
+    """A million digits took 10 s and more. No item of a record is so long."""
+    for many in ("1", "4417028903020123 ", "441702189001010020", "四"):
+        assert scrub(many * 1_000_000, ()) == "***"
+        assert without_names(scrub(many * 1_000_000, ()), ["李娜"]) == "***"
+    assert scrub("处" * 1_000_000, ()) == "处" * 1_000_000
+    assert scrub("H9000" + "处" * 1_000_000, ["H90001234"]) == "***"
+    assert holds_personal_number("1" * 1_000_000)
 
 
 def test_with_very_many_names_nothing_of_a_text_is_shown() -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from chengxin.values.personal_numbers import number_as_read, personal_numbers_in
+from chengxin.values.personal_numbers import LONGEST_LOOKED_THROUGH, number_as_read, personal_numbers_in
 from chengxin.values.text_forms import TextSpan, places_of_names
 
 MASK: Final = "*"
@@ -46,8 +46,10 @@ def without_names(text: str, names: Iterable[str]) -> str:
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Returns a free text in which the identifiers in `secrets`, and all numbers that can only be persons', are masked,
-    however they are written."""
+    however they are written. Nothing is shown of one that is too long to be looked through."""
     places = personal_numbers_in(text, tuple(secrets))
+    if places and len(text) > LONGEST_LOOKED_THROUGH:
+        return MASK * 3
     return _replaced(text, places, lambda found: mask_identifier(number_as_read(found))) if places else text
 
 

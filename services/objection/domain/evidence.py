@@ -69,7 +69,8 @@ def checked(attachments: Sequence[Attachment], detect: Types) -> tuple[Attachmen
     if len(attachments) > MOST_FILES:
         faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))
     normalised = [
-        Attachment(kept_file_name(a.name), a.content_type.split(";")[0].strip().lower(), a.data)
+        # Of a name that is too long the rest is not looked at.
+        Attachment(kept_file_name(a.name[: _LONGEST_NAME + 1]), a.content_type.split(";")[0].strip().lower(), a.data)
         for a in attachments[:MOST_FILES]
     ]
     for n, attachment in enumerate(normalised):
