@@ -76,6 +76,7 @@ _FIFTEEN_DIGITS: Final = re.compile(r"[0-9]{15}\Z")
 _STARTS_IN_PROVINCE: Final = re.compile(_PROVINCE)
 _PERMANENT_RESIDENCE: Final = re.compile(rf"{PERMANENT_RESIDENCE}\Z")
 _PASSPORT: Final = re.compile(rf"{PASSPORT}\Z")
+_PRINTED_GERMAN: Final = re.compile(r"\AD(?:<<)?(?=-[0-9A-Z]{5,9}\Z)")
 _HK_MACAO_PERMIT: Final = re.compile(rf"{HK_MACAO_PERMIT}\Z")
 _HK_MACAO_PERMIT_RENEWED: Final = re.compile(rf"{HK_MACAO_PERMIT}[0-9]{{2}}\Z")
 _TAIWAN_PERMIT: Final = re.compile(rf"{TAIWAN_PERMIT}\Z")
@@ -193,11 +194,14 @@ def standard_form(scheme: str, text: str) -> str:
     """Returns an identifier as it is recorded, queried and compared: half-width capitals and digits without spaces.
 
     An organisation code has no hyphen. A permit of a resident of Hong Kong or Macao is written without the two digits
-    that count its renewals, because the number before them stays for life. Who calls this twice gets the same.
+    that count its renewals, because the number before them stays for life. German passports say D where ISO 3166-1 has DEU.
+    Who calls this twice gets the same.
     """
     plain = with_plain_dashes(standard_identifier(text))
     if scheme == "organisation_code":
         return plain.replace("-", "")
+    if scheme in ("passport", ANY_DOCUMENT):
+        plain = _PRINTED_GERMAN.sub("DEU", plain)
     if scheme in ("hk_macao_permit", ANY_DOCUMENT) and _HK_MACAO_PERMIT_RENEWED.match(plain):
         return plain[:9]
     return plain

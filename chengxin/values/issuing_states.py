@@ -13,7 +13,10 @@ PRI PRK PRT PRY PSE PYF QAT REU ROU RUS RWA SAU SDN SEN SGP SGS SHN SJM SLB SLE 
 SWE SWZ SXM SYC SYR TCA TCD TGO THA TJK TKL TKM TLS TON TTO TUN TUR TUV TWN TZA UGA UKR UMI URY USA UZB VAT VCT VEN VGB
 VIR VNM VUT WLF WSM YEM ZAF ZMB ZWE
 """
-# Of the United Kingdom, Kosovo, the European Union, organisations, and UTO, which is that of specimens.
+# Of the United Kingdom, Kosovo, the European Union, organisations, and UTO, which is that of specimens. Compared on
+# 2026-11-30 with the lists of others who cite the standard: that of the British Home Office for forms (all but IAO and
+# UTO), and for these the tables of vdstools and mrz. States that are no more (ANT, NTZ, YUG) are in neither standard's
+# present list.
 _ICAO_9303: Final = """
 EUE GBD GBN GBO GBP GBS IAO RKS UNA UNK UNO UTO XBA XCC XCE XCO XDC XEC XES XIM XMP XOM XPO
 """

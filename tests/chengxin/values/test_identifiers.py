@@ -86,6 +86,46 @@ def test_a_passport_is_of_a_state_that_there_is() -> None:
     assert {fault_of(ANY_DOCUMENT, f"{s}-E00000000", TODAY) for s in ("XXX", "XXA", "AAA", "CHM")} == {"state"}
 
 
+# Doc 9303, part 3, section 5, as the British Home Office lists it for forms.
+OF_DOC_9303 = [
+    "GBD",
+    "GBN",
+    "GBO",
+    "GBP",
+    "GBS",
+    "RKS",
+    "EUE",
+    "UNO",
+    "UNA",
+    "UNK",
+    "XBA",
+    "XIM",
+    "XCC",
+    "XCE",
+    "XCO",
+    "XEC",
+    "XPO",
+    "XES",
+    "XMP",
+    "XOM",
+    "XDC",
+]
+
+
+@pytest.mark.parametrize("state", OF_DOC_9303)
+def test_passports_of_organisations_and_parts_of_states_are_taken(state: str) -> None:
+    assert fault_of(ANY_DOCUMENT, f"{state}-E00000000", TODAY) is None
+    assert fault_of("passport", f"{state}-E00000000", TODAY) is None
+
+
+@pytest.mark.parametrize("printed", ["D-C01X00T47", "D<<-C01X00T47", "d－c01x00t47", "DEU-C01X00T47"])
+def test_a_german_passport_is_one_document_however_its_state_is_printed(printed: str) -> None:
+    for scheme in ("passport", ANY_DOCUMENT):
+        plain = standard_form(scheme, printed)
+        assert (plain, fault_of(scheme, plain, TODAY)) == ("DEU-C01X00T47", None)
+        assert standard_form(scheme, plain) == plain
+
+
 def test_the_country_of_an_earlier_residence_card_is_one_that_there_is() -> None:
     assert permanent_residence_fault("XXA440096022901", TODAY) is None
     assert permanent_residence_fault("CHM440096022901", TODAY) == "state"
