@@ -429,8 +429,8 @@ class Item(_message.Message):
     identifier: _builtins.str
     """What it identifies: empty, `uscc` (GB 32100), `identity_number` (GB 11643), `permanent_residence` (foreigners' card),
     `hk_macao_permit`, `taiwan_permit` (mainland travel permits), `passport`, `personal_document` (any of these; its form
-    says which), `organisation_code` (GB 11714), which are checked, or `registration_number`, of which only that it is no person's. Items of all entries
-    with the same one name the same subjects.
+    says which), `organisation_code` (GB 11714), which are checked, or `registration_number`, of which only that it is
+    no person's. Items of all entries with the same one name the same subjects.
     """
     pattern: _builtins.str
     """Regular expression a text must match in full; empty means any."""
