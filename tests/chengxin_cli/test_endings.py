@@ -129,7 +129,7 @@ def test_files_are_looked_at_before_anybody_is_asked(
 ADDRESSES = {
     "HTTP_ADDRESS": [
         *("", "127.0.0.1:8180", "localhost", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a b"),
-        *("http://a?x=1", "http://a#x", "http://u:p@a", "http://a/v1", "https:/a", "http:\\a", "http://[::1"),
+        *("http://a?x=1", "http://a#x", "http://u@a", "http://a/v1", "https:/a", "http:\\a", "http://[::1"),
     ],
     "GRPC_ADDRESS": [
         "",
