@@ -263,6 +263,11 @@ def precondition(code: str, zh: str, en: str) -> ProblemType:
     return _define(code, 409, grpc.StatusCode.FAILED_PRECONDITION, zh, en)
 
 
+def not_implemented(code: str, zh: str, en: str) -> ProblemType:
+    """Defines what nobody here understands: 501, UNIMPLEMENTED."""
+    return _define(code, 501, grpc.StatusCode.UNIMPLEMENTED, zh, en)
+
+
 def unsupported(code: str, zh: str, en: str) -> ProblemType:
     """Defines a form in which an address takes no body: 415, INVALID_ARGUMENT."""
     return _define(code, 415, grpc.StatusCode.INVALID_ARGUMENT, zh, en)

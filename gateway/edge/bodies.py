@@ -17,7 +17,8 @@ from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import TOO_LARGE, UNAUTHENTICATED
 from gateway.domain.edge_refusals import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.concurrency_limits import EdgeShares
-from gateway.edge.front import CONNECTION, Connection
+from gateway.edge.front import CONNECTION, HEAD, Connection
+from gateway.edge.request_framing import RequestHead
 
 Environ = dict[str, Any]
 
@@ -147,8 +148,9 @@ class Bodies:
 
 def _read_pieces(environ: Environ, announced: int | None, limit: int, seconds: float) -> Iterator[bytes]:
     """Yields a body as it arrives. Raises TOO_LARGE, and BODY_BROKEN_OFF when not all of it comes."""
-    source, connection = environ["wsgi.input"], environ[CONNECTION]
+    source, connection, head = environ["wsgi.input"], environ[CONNECTION], environ[HEAD]
     assert isinstance(connection, Connection)
+    assert isinstance(head, RequestHead)
     began, received = time.monotonic(), 0
     try:
         while announced is None or received < announced:
@@ -163,7 +165,8 @@ def _read_pieces(environ: Environ, announced: int | None, limit: int, seconds: f
             yield bytes(piece)
     finally:
         connection.body_due = math.inf
-    if received != announced and (announced is not None or connection.ended):
+    # granian ends a body that breaks off, or whose chunks are malformed, like one that is whole.
+    if received != announced and (announced is not None or not head.is_whole):
         raise BODY_BROKEN_OFF()
 
 

@@ -1,4 +1,5 @@
-"""The front of an edge: it accepts every connection, bounds it, and passes its bytes on unchanged.
+"""The front of an edge: it accepts every connection, bounds it, reads how requests are framed, and passes its bytes on
+unchanged.
 
 Behind it granian or gRPC reads them, on a Unix socket in a directory that no other user can enter. Neither gives an
 address a share of the connections. granian tells neither which connection a request came by nor which certificate was
@@ -16,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,12 +32,14 @@ from chengxin.bounds import bound, own
 from chengxin.concurrency.shares import Claimant, Held, Shares
 from gateway.edge.origins import Origins, address_of
 from gateway.edge.passages import Passage, Watched
+from gateway.edge.request_framing import RequestFraming
 
 log = structlog.get_logger()
 
-# Under these WSGI keys the edge finds the connection of a request, and the thumbprint of the certificate shown on it;
-# no header can have these names.
+# Under these WSGI keys the edge finds the connection of a request, the thumbprint of the certificate shown on it, and the
+# request as it was sent (None when the front could not read it); no header can have these names.
 CONNECTION: Final = "chengxin.connection"
+HEAD: Final = "chengxin.head"
 CERTIFICATE: Final = "chengxin.certificate"
 
 # The name of a connection behind the front: that of the Unix socket, a number, and the client's address.
@@ -81,12 +84,12 @@ own(__name__, "Thread", resource="Threads of the fronts", total=2, why="One befo
 class Connection:
     """A client's connection. The edge's threads and the front's loop both use it; each field has one writer."""
 
-    def __init__(self, address: str, times: Times = HTTP_TIMES) -> None:
+    def __init__(self, address: str, times: Times = HTTP_TIMES, framing: RequestFraming | None = None) -> None:
         self.address = address
         self._times = times
         self.certificate = ""
-        # True when the client sends no more, or is not listened to any more: what was read of a body is not all of it.
-        self.ended = False
+        # What of the requests on it granian does not tell; None where they are not HTTP.
+        self.framing = framing
         # Requests under way, and when something last came from the client (monotonic clock).
         self.requests = 0
         self.moved_at = time.monotonic()
@@ -106,9 +109,11 @@ class Connection:
             self.requests -= 1
         self.moved_at = time.monotonic()
 
-    def note_sent(self) -> None:
-        """Notes that something came from the client."""
+    def note_sent(self, piece: memoryview) -> None:
+        """Notes what came from the client."""
         self.moved_at, self.has_sent = time.monotonic(), True
+        if self.framing is not None:
+            self.framing.read(piece)
 
     def await_taking(self) -> None:
         """Gives the client a time to take what is sent to it."""
@@ -163,11 +168,14 @@ class Front:
         self._numbers = itertools.count()
         self._watched = Watched()
         self._stopping = False
+        # Before an app, requests are read on their way to it.
+        self._make_framing: Callable[[], RequestFraming | None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
 
     def before(self, app: WSGIApplication) -> WSGIApplication:
         """Wraps `app`: adds the connection and what is known of it; answers 403 to what bypassed this listener."""
         secure = {"wsgi.url_scheme": "https"} if self._context else {}
+        self._make_framing = RequestFraming
 
         def identify_caller(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             connection = self._connections.get(environ.get("REMOTE_ADDR", ""))
@@ -176,6 +184,7 @@ class Front:
                 return []
             environ |= secure
             environ[CONNECTION], environ[CERTIFICATE] = connection, connection.certificate
+            environ[HEAD] = connection.framing.take_head() if connection.framing else None
             environ["REMOTE_ADDR"] = self._origins.of(
                 connection.address, environ.get("HTTP_FORWARDED", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
             )
@@ -255,7 +264,7 @@ class Front:
         if held is None:
             client.close()
             return
-        connection = Connection(peer[0], self._times)
+        connection = Connection(peer[0], self._times, self._make_framing())
         passage = Passage(self._watched, connection, partial(self._connect, name), partial(self._forget, name, held))
         self._passages.add(passage)
         passage.open(client, self._context)

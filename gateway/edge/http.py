@@ -24,12 +24,19 @@ from chengxin.grpc.rpc import as_problem
 from chengxin.http.problem_answers import answer_to, prefers_page
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
-from gateway.domain.edge_refusals import CONTENT_ENCODING_UNSUPPORTED, HOST_INVALID, TARGET_INVALID
+from gateway.domain.edge_refusals import (
+    CONTENT_ENCODING_UNSUPPORTED,
+    HEAD_UNREADABLE,
+    HOST_INVALID,
+    LENGTH_AMBIGUOUS,
+    TARGET_INVALID,
+    TRANSFER_CODING_UNSUPPORTED,
+)
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.answer_headers import Asked, Headers, complete, passing
 from gateway.edge.bodies import IN_MEMORY_BYTES, UNREAD, Bodies, Body, UploadedFile, announces_body
 from gateway.edge.concurrency_limits import EdgeShares, ForwardingPermits, Permit
-from gateway.edge.front import CERTIFICATE
+from gateway.edge.front import CERTIFICATE, HEAD
 from gateway.edge.routes import PREFIXES, limit_of, prefix_of
 from gateway.edge.trace_context import next_hop
 from gateway.edge.upstream import Upstream, UpstreamAnswer
@@ -55,6 +62,9 @@ _ALLOW: Final = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
 _AS_IT_IS: Final = "identity"
 # A host, with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(:[0-9]{0,5})?\Z")
+# The transfer coding that granian decodes.
+_CHUNKED: Final = "chunked"
+_ENCODED_SLASH: Final = re.compile(rb"[^?]*%2[Ff]")
 _HTTP_1_1: Final = "HTTP/1.1"
 
 # Only these headers of a request pass.
@@ -298,18 +308,28 @@ class HttpEdge:
 
 
 def _must_be_understood(environ: Environ) -> None:
-    """Raises NOT_IMPLEMENTED, TARGET_INVALID, NOT_FOUND, HOST_INVALID or CONTENT_ENCODING_UNSUPPORTED for a request that
-    is none of HTTP (RFC 9110, 9.1; RFC 9112, 3.2), or that nobody here understands.
+    """Raises HEAD_UNREADABLE, LENGTH_AMBIGUOUS, TRANSFER_CODING_UNSUPPORTED, NOT_IMPLEMENTED, TARGET_INVALID, NOT_FOUND,
+    HOST_INVALID or CONTENT_ENCODING_UNSUPPORTED for a request that is none of HTTP (RFC 9110, 9.1; RFC 9112, 3.2 and 6),
+    or that nobody here understands.
 
     granian joins two fields by a comma. Of an address in absolute form it tells the host as if a field had.
     """
-    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    method, path, head = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ[HEAD]
+    if head is None:
+        # Nor is what follows on the connection.
+        environ[UNREAD] = True
+        raise HEAD_UNREADABLE()
+    if head.is_ambiguous:
+        raise LENGTH_AMBIGUOUS()
+    if environ.get("HTTP_TRANSFER_ENCODING", _CHUNKED).lower() != _CHUNKED:
+        raise TRANSFER_CODING_UNSUPPORTED()
     if method not in _METHODS:
         raise NOT_IMPLEMENTED()
     if not path.startswith("/") and (method, path) != _WHOLE_SERVER:
         raise TARGET_INVALID()
-    if path.startswith("//"):
-        # Flask takes all slashes at the beginning for one: that address would have other rates than its own.
+    if path.startswith("//") or _ENCODED_SLASH.match(head.target):
+        # Flask takes all slashes at the beginning for one: that address would have other rates than its own. An encoded
+        # slash is part of a name (RFC 3986, 2.2), and granian has decoded it.
         raise NOT_FOUND(what=path.encode("latin-1").decode("utf-8", "replace"))
     if environ[UNREAD] and environ.get("HTTP_CONTENT_ENCODING", _AS_IT_IS).lower() != _AS_IT_IS:
         raise CONTENT_ENCODING_UNSUPPORTED()

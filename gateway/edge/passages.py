@@ -118,7 +118,7 @@ class _End:
         if not length:
             self._passage.end(self)
             return
-        self.on_read()
+        self.on_read(self._watched.piece[:length])
         rest = other._write(self._watched.piece[:length])
         if rest:
             other._rest = bytes(rest)
@@ -153,8 +153,8 @@ class _End:
         if not is_open:
             self._passage.hang_up()
 
-    def on_read(self) -> None:
-        """Is called when something has come."""
+    def on_read(self, piece: memoryview) -> None:
+        """Is called when something has come, before it is passed on."""
 
     def on_rest(self) -> None:
         """Is called when something waits to be taken by this end."""
@@ -197,8 +197,8 @@ class _End:
 class _ClientEnd(_End):
     """The end at the client, which notes on its connection what the client does."""
 
-    def on_read(self) -> None:
-        self._passage.connection.note_sent()
+    def on_read(self, piece: memoryview) -> None:
+        self._passage.connection.note_sent(piece)
 
     def on_rest(self) -> None:
         self._passage.connection.await_taking()
@@ -277,7 +277,6 @@ class Passage:
         if client is None or edge is None or end is client or client.has_rest():
             self.hang_up()
             return
-        self.connection.ended = True
         edge.hand_over(client)
         edge.close()
         # What the client still sends would take the answer away again, if it were not read.
@@ -300,8 +299,6 @@ class Passage:
 
     def hang_up(self) -> None:
         """Ends the connection at once."""
-        # Before granian sees it: whoever reads a body looks here why it ended.
-        self.connection.ended = True
         for end in (self._edge, self._client):
             if end is not None:
                 end.close()

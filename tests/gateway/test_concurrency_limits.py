@@ -22,9 +22,10 @@ from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import Bodies
 from gateway.edge.concurrency_limits import FORWARDED, OF_A_SERVICE, EdgeShares, ForwardingPermits
 from gateway.edge.concurrency_limits import permits as of_this_process
-from gateway.edge.front import CONNECTION, Connection
+from gateway.edge.front import CONNECTION, HEAD, Connection
 from gateway.edge.http import EdgePlaces, HttpEdge
 from gateway.edge.rate_limits import Limiter, RateLimits
+from gateway.edge.request_framing import RequestHead
 from gateway.edge.routes import PREFIXES, SERVICES
 from gateway.edge.upstream import Upstream
 from gateway.http.gateway import make_own_app
@@ -107,6 +108,7 @@ class UnansweredEdge:
             "QUERY_STRING": "",
             "REMOTE_ADDR": "192.0.2.1",
             CONNECTION: Connection("192.0.2.1"),
+            HEAD: RequestHead(path.encode(), False),
         }
         answer = b"".join(self._edge(environ, lambda *_: lambda _: None))
         return str(json.loads(answer)["code"]) if answer else ""

@@ -89,6 +89,43 @@ def test_a_body_that_breaks_off_reaches_no_service(gate: RunningGateway) -> None
     assert gate.http_upstream.lengths == [*before, 3]
 
 
+WAYS_IN = ("/v1/submissions", "/v1/public/records", "/oauth/token", "/v1/identity/counter/token", "/sign-in")
+
+
+@pytest.mark.parametrize("path", WAYS_IN)
+@pytest.mark.parametrize(
+    "body", [b"5\r\n01234\r\nzz\r\n", b"5\r\n012345\r\n0\r\n\r\n", b"zz\r\n", b"5\r\n01234\r\n0\n\n"], ids=range(4)
+)
+def test_a_body_whose_chunks_are_malformed_is_not_acted_upon(gate: RunningGateway, path: str, body: bytes) -> None:
+    before = gate.http_upstream.requests
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = _raw(gate, head.encode() + body)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b'"BODY_BROKEN_OFF"' in answer
+    assert gate.http_upstream.requests == before
+
+
+@pytest.mark.parametrize("path", WAYS_IN)
+@pytest.mark.parametrize(
+    ("framing", "status", "code"),
+    [
+        ("Content-Length: 10\r\nTransfer-Encoding: chunked", 400, "LENGTH_AMBIGUOUS"),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 10", 400, "LENGTH_AMBIGUOUS"),
+        ("Transfer-Encoding: gzip, chunked", 501, "TRANSFER_CODING_UNSUPPORTED"),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", 501, "TRANSFER_CODING_UNSUPPORTED"),
+        ("Transfer-Encoding: CHUNKED", 0, ""),
+    ],
+)
+def test_a_body_has_one_length_and_no_coding_but_chunks(
+    gate: RunningGateway, path: str, framing: str, status: int, code: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{framing}\r\n\r\n5\r\n01234\r\n0\r\n\r\n"
+    answer = _raw(gate, head.encode())
+    assert answer.startswith(f"HTTP/1.1 {status or ''}".encode())
+    assert (b"LENGTH_AMBIGUOUS" in answer or b"TRANSFER_CODING" in answer) == bool(code)
+    assert code.encode() in answer
+
+
 def test_a_large_body_takes_a_token(gate: RunningGateway) -> None:
     head = b"POST /v1/objections HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n"
     assert _raw(gate, head).startswith(b"HTTP/1.1 401 ")

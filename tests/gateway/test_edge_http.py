@@ -109,6 +109,46 @@ def test_a_body_that_is_compressed_is_told_as_that(gate: RunningGateway, address
         assert found.split(b" ")[1] == status or not status
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "/v1%2Fpublic/subjects",
+            "/v1%2fpublic%2Fsubjects",
+            "/v1/public%2Frecords",
+            "%2Fv1/public/records",
+            "/%2Fv1/x",
+        ),
+        *("/v1%5Cpublic/records", "/v1/%2e%2e/v1/public/records", "/v1/./public/records", "/v1%252Fpublic/records"),
+        *("/v1;a/public/records", "/v1//public/records", "/oauth%2Ftoken", "/.well-known%2fjwks.json", "/healthz%2F"),
+        *("/healthz;x", "/healthz/%2e", "/sign-in%5C", "http://a/v1%2Fpublic/records"),
+    ],
+)
+def test_an_address_is_what_it_is(gate: RunningGateway, address: str) -> None:
+    before = gate.http_upstream.requests
+    found = answered(gate, get(address, "1.1", "Host: a", "Accept: application/json"))
+    assert found.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 ")), found
+    assert gate.http_upstream.requests == before
+    # What follows the path is not the address.
+    assert b"?a=b%2Fc" in answered(gate, get("/v1/public/records?a=b%2Fc", "1.1", "Host: a"))
+
+
+@pytest.mark.parametrize("head", ["GET {} HTTP/1.1\nHost: a\n\n", "GET {} HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"])
+def test_a_head_without_crlf_is_refused_and_ends_the_connection(gate: RunningGateway, head: str) -> None:
+    for address in ADDRESSES:
+        found = answered(gate, head.format(address).encode() + get(address, "1.1", "Host: a"))
+        assert found.startswith(b"HTTP/1.1 400 "), found
+        assert b"HEAD_UNREADABLE" in found
+        assert found.count(b"HTTP/1.1 ") == 1
+
+
+def test_requests_that_are_sent_ahead_are_answered_each_by_its_own_target(gate: RunningGateway) -> None:
+    targets = ("/v1/public/a", "/v1%2Fpublic", "/v1/public/b")
+    sent = b"".join(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for target in targets)
+    found = answered(gate, sent + get("/v1/public/c", "1.1", "Host: a"))
+    assert [piece[:3] for piece in found.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200", b"200"]
+
+
 def test_two_slashes_are_another_address_and_lead_nowhere(gate: RunningGateway) -> None:
     for address in ("/v1/identity//clients", "//v1/identity/clients", "/v1//identity/clients", "//evil.example/", "//"):
         found = answered(gate, get(address, "1.1", "Host: evil.example"))

@@ -163,7 +163,7 @@ def test_a_connection_with_a_long_call_is_never_hung_up_on() -> None:
     now = time.monotonic()
     connection = Connection("192.0.2.1", GRPC_TIMES)
     assert connection.is_overdue(now + 11)
-    connection.note_sent()
+    connection.note_sent(memoryview(b"x"))
     assert not connection.is_overdue(now + 100_000)
     connection.await_taking()
     assert connection.is_overdue(now + 61)

@@ -36,13 +36,13 @@ def test_what_is_no_list_of_tags_is_refused(field: str) -> None:
 
 
 def test_a_condition_that_an_address_does_not_look_at_changes_nothing() -> None:
-    class Nothing(BaseModel):
+    class Unconditional(BaseModel):
         """Nothing."""
 
     app = bare_app("trial", None)
     changed = []
 
-    @app.post("/v1/trial", responses={200: Nothing})
+    @app.post("/v1/trial", responses={200: Unconditional})
     @open_to_all("a trial")
     def trial(header: RepeatableRequest) -> Response:
         changed.append(header)
