@@ -34,6 +34,19 @@ class FieldError:
         return FieldError(*(_shorten(text, most) for text in (self.field, self.rule, self.message)))
 
 
+class InBoth(str):
+    """Words of ours that fill a text, in both languages: each text gets its own. As one text it is both."""
+
+    zh: str
+    en: str
+
+    def __new__(cls, zh: str, en: str) -> "InBoth":
+        zh, en = _shorten(zh, _LONGEST_WORD), _shorten(en, _LONGEST_WORD)
+        made = super().__new__(cls, f"{zh} / {en}")
+        made.zh, made.en = zh, en
+        return made
+
+
 @dataclass(frozen=True)
 class ProblemType:
     """A kind of error. Calling it makes the error to raise; words in `{braces}` are filled from the arguments."""
@@ -47,7 +60,8 @@ class ProblemType:
     def __call__(
         self, *, fields: Sequence[FieldError] = (), retry_after: float | None = None, **params: object
     ) -> "Problem":
-        return Problem(self, {k: str(v) for k, v in params.items()}, tuple(fields), retry_after)
+        words = {name: value if isinstance(value, InBoth) else str(value) for name, value in params.items()}
+        return Problem(self, words, tuple(fields), retry_after)
 
 
 @dataclass
@@ -65,7 +79,10 @@ class Problem(Exception):
     retry_after: float | None = None
 
     def __post_init__(self) -> None:
-        self.params = {name: _shorten(text, _LONGEST_WORD) for name, text in self.params.items()}
+        self.params = {
+            name: text if isinstance(text, InBoth) else _shorten(text, _LONGEST_WORD)
+            for name, text in self.params.items()
+        }
         self.fields = tuple(error.shortened(_LONGEST_MESSAGE) for error in _first(self.fields))
         if self.retry_after is None and self.type.status in _BUSY:
             self.retry_after = _RETRY_SECONDS
@@ -80,8 +97,12 @@ class Problem(Exception):
 
     def text(self, language: str) -> str:
         """What to tell the person, in `zh-CN` or `en`."""
-        template = self.type.en if language == "en" else self.type.zh
-        return template.format_map(_Missing(self.params))
+        english = language == "en"
+        words = {
+            name: (text.en if english else text.zh) if isinstance(text, InBoth) else text
+            for name, text in self.params.items()
+        }
+        return (self.type.en if english else self.type.zh).format_map(_Missing(words))
 
     def to_dict(self, language: str, request_id: str) -> dict[str, Any]:
         """The RFC 9457 problem document."""
@@ -94,7 +115,7 @@ class Problem(Exception):
             "request_id": request_id,
         }
         if self.params:
-            document["params"] = dict(self.params)
+            document["params"] = {name: str(text) for name, text in self.params.items()}
         if self.fields:
             document["errors"] = [{"field": f.field, "rule": f.rule, "message": f.message} for f in self.fields]
         if self.retry_after is not None:

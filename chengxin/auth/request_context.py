@@ -11,7 +11,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from chengxin.auth.principal import Principal
-from chengxin.errors import LANGUAGES, UNAUTHENTICATED
+from chengxin.errors import LANGUAGES, UNAUTHENTICATED, InBoth
 from chengxin.values.ids import new_id
 
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -55,7 +55,7 @@ def current() -> RequestContext:
 def caller() -> Principal:
     """The verified caller of the request being served. Raises UNAUTHENTICATED when there is none."""
     if (principal := current().principal) is None:
-        raise UNAUTHENTICATED(reason="no token")
+        raise UNAUTHENTICATED(reason=InBoth("没有令牌", "there is none"))
     return principal
 
 

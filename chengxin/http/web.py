@@ -45,6 +45,7 @@ from chengxin.errors import (
     TOO_LARGE,
     UNAUTHENTICATED,
     FieldError,
+    InBoth,
     Problem,
 )
 from chengxin.grpc.rpc import as_problem
@@ -290,7 +291,7 @@ def _begin(app: DescribedApp, admission: Admission | None) -> Response | None:
 def _admit(asked: RequestContext, view: Any, admission: Admission | None) -> None:
     """Verifies the caller and makes it that of the request. Raises what `Admission` refuses."""
     if admission is None:
-        raise UNAUTHENTICATED(reason="this app only describes itself")
+        raise UNAUTHENTICATED(reason=InBoth("此程序只说明自身", "this app only describes itself"))
     caller = admission.verify(request.environ.get("HTTP_AUTHORIZATION", ""))
     request_context.begin(replace(asked, principal=caller))
     admission.check(caller, view, tuple((request.view_args or {}).values()))

@@ -9,7 +9,7 @@ import pyotp
 
 from chengxin.auth.access_tokens import TOKEN_EXCHANGE
 from chengxin.auth.principal import ANONYMOUS_SUB, Principal, Role
-from chengxin.errors import exhausted, forbidden, unauthenticated
+from chengxin.errors import InBoth, exhausted, forbidden, unauthenticated
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.region_codes import region_names
@@ -155,7 +155,8 @@ def refuse_binding(_client: Client, asked: TokenRequest) -> dict[str, str]:
     """Refuses the parameters of other roles. Raises TOKEN_REQUEST_INVALID."""
     unexpected = [n for n in ("purpose", "legal_basis", "case_no", "officer") if getattr(asked, n)]
     if unexpected:
-        raise TOKEN_REQUEST_INVALID(what=f"{', '.join(unexpected)} cannot be given for this role")
+        names = ", ".join(unexpected)
+        raise TOKEN_REQUEST_INVALID(what=InBoth(f"此角色不能给 {names}", f"{names} cannot be given for this role"))
     return {}
 
 
@@ -171,25 +172,47 @@ def _bind_purpose(client: Client, asked: TokenRequest) -> dict[str, str]:
 def _bind_legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
     entitled = _join_sorted(client.legal_bases)
     if missing := [n for n in ("legal_basis", "case_no", "officer") if not getattr(asked, n)]:
-        raise TOKEN_REQUEST_INVALID(what=f"missing {', '.join(missing)}; registered legal bases are: {entitled}")
+        names = ", ".join(missing)
+        told = InBoth(
+            f"缺少 {names}；已登记的法律依据：{entitled}", f"missing {names}; registered legal bases are: {entitled}"
+        )
+        raise TOKEN_REQUEST_INVALID(what=told)
     if asked.legal_basis not in client.legal_bases:
         raise LEGAL_BASIS_NOT_ENTITLED(entitled=entitled)
     # Officer and case number both go on record, where no personal identifier may be.
     if not is_service_number(asked.officer):
-        raise TOKEN_REQUEST_INVALID(what="officer must be a service number: letters, digits, '_', '.', '-'")
+        raise TOKEN_REQUEST_INVALID(
+            what=InBoth(
+                "officer 须为工号：字母、数字、_ . -",
+                "officer must be a service number: letters, digits, '_', '.', '-'",
+            )
+        )
     # A name cannot be told from a purpose or a case, but most names have no digit.
     if not _CASE_NO.match(asked.case_no) or holds_personal_number(asked.case_no):
         raise TOKEN_REQUEST_INVALID(
-            what="case_no must be at most 100 letters, digits, brackets and dashes, with a digit, and no number of a person"
+            what=InBoth(
+                "case_no 须为至多 100 个文字、数字、括号和横线，含数字，且不含个人号码",
+                "case_no must be at most 100 letters, digits, brackets and dashes, with a digit, and no number of a person",
+            )
         )
     if asked.purpose and (not _PURPOSE.match(asked.purpose) or holds_personal_number(asked.purpose)):
-        raise TOKEN_REQUEST_INVALID(what="purpose must be a word such as enforcement: a-z, 0-9, '_', at most 64")
+        raise TOKEN_REQUEST_INVALID(
+            what=InBoth(
+                "purpose 须为 enforcement 这样的词：a-z、0-9、_，至多 64 个",
+                "purpose must be a word such as enforcement: a-z, 0-9, '_', at most 64",
+            )
+        )
     bound = {"legal_basis": asked.legal_basis, "case_no": asked.case_no, "officer": asked.officer}
     return bound | ({"purpose": asked.purpose} if asked.purpose else {})
 
 
 def _require_exchange(_client: Client, _asked: TokenRequest) -> dict[str, str]:
-    raise TOKEN_REQUEST_INVALID(what=f"for this role exchange a consent code: grant_type {TOKEN_EXCHANGE}")
+    raise TOKEN_REQUEST_INVALID(
+        what=InBoth(
+            f"此角色须兑换授权码：grant_type {TOKEN_EXCHANGE}",
+            f"for this role exchange a consent code: grant_type {TOKEN_EXCHANGE}",
+        )
+    )
 
 
 _BINDINGS: Final = {
@@ -229,9 +252,11 @@ def duties_fault(roles: Iterable[Role]) -> str | None:
     """Returns why one officer may not hold these roles together, or None. A supervisor does not operate (Art. 30)."""
     held = frozenset(roles)
     if not held or not held <= OFFICER_ROLES:
-        return f"an officer's roles are some of: {_join_sorted(OFFICER_ROLES)}"
+        some = _join_sorted(OFFICER_ROLES)
+        return InBoth(f"工作人员的角色只能是：{some}", f"an officer's roles are some of: {some}")
     if Role.SUPERVISOR in held and held & _SUPERVISED_ROLES:
-        return f"a supervisor cannot also be: {_join_sorted(held & _SUPERVISED_ROLES)}"
+        others = _join_sorted(held & _SUPERVISED_ROLES)
+        return InBoth(f"监督人员不得兼任：{others}", f"a supervisor cannot also be: {others}")
     return None
 
 
@@ -239,7 +264,8 @@ def client_roles_fault(roles: Iterable[Role]) -> str | None:
     """Returns why a client may not hold these roles, or None."""
     held = frozenset(roles)
     if not held or not held <= CLIENT_ROLES:
-        return f"a client's roles are some of: {_join_sorted(CLIENT_ROLES)}"
+        some = _join_sorted(CLIENT_ROLES)
+        return InBoth(f"客户端的角色只能是：{some}", f"a client's roles are some of: {some}")
     return None
 
 
@@ -257,9 +283,12 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
 def affiliation_fault(org: str, region: str) -> str | None:
     """Returns why a client or officer cannot be of this organisation and region (empty: all regions), or None."""
     if not is_uscc(org):
-        return "org is no unified social credit code (GB 32100); one of its characters is wrong"
+        return InBoth(
+            "org 不是统一社会信用代码（GB 32100），有字符不正确",
+            "org is no unified social credit code (GB 32100); one of its characters is wrong",
+        )
     if region and region not in region_names():
-        return f"region {region} is no code of GB/T 2260 in use"
+        return InBoth(f"region {region} 不是在用的 GB/T 2260 代码", f"region {region} is no code of GB/T 2260 in use")
     return None
 
 

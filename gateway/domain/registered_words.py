@@ -3,6 +3,7 @@ approve what they read (decision 43). Pure."""
 
 from typing import Final
 
+from chengxin.errors import InBoth
 from chengxin.values.text_forms import code_point, comparison_key, first_hidden
 
 # Each is an address, too, where `.` and `..` are none (RFC 3986, 5.2.4).
@@ -14,7 +15,8 @@ def unseen_fault(what: str, *texts: str) -> str | None:
     """Returns why one of some texts cannot be registered as `what`: nobody sees all that is in it. None when all can."""
     for text in texts:
         if not comparison_key(text):
-            return f"{what} 没有可见的字 / has nothing that is seen"
+            return InBoth(f"{what} 没有可见的字", f"{what} has nothing that is seen")
         if unseen := [char for char in _LINE_BREAKS if char in text] or [char for _, char in first_hidden(text, 1)]:
-            return f"{what} 含有不可见的字符 / has a character that nobody sees: {code_point(unseen[0])}"
+            char = code_point(unseen[0])
+            return InBoth(f"{what} 含有不可见的字符：{char}", f"{what} has a character that nobody sees: {char}")
     return None

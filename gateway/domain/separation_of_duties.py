@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chengxin.auth.principal import Role
-from chengxin.errors import conflict, forbidden, invalid, not_found, precondition
+from chengxin.errors import InBoth, conflict, forbidden, invalid, not_found, precondition
 from chengxin.values.jwk import thumbprint
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
@@ -88,17 +88,20 @@ class Grants:
         """Returns why a client may not hold these grants, or None. One without roles is allowed, but can do nothing."""
         words = (*self.legal_bases, *(word for a in self.agreements for word in (a.purpose, a.number)))
         if any(holds_personal_number(word) for word in words):
-            return "purposes, agreements and legal bases go on record and hold no identity or telephone number"
-        if fault := unseen_fault("a purpose, agreement or legal basis", *words):
+            return InBoth(
+                "用途、协议和法律依据会留痕，不得含身份号码或电话号码",
+                "purposes, agreements and legal bases go on record and hold no identity or telephone number",
+            )
+        if fault := unseen_fault("purposes, legal_bases", *words):
             return fault
         if not self.roles:
             return None
         if fault := client_roles_fault(self.roles):
             return fault
         if Role.AGENCY in self.roles and not self.agreements:
-            return "an agency needs a purpose from its agreement"
+            return InBoth("agency 须有协议载明的用途", "an agency needs a purpose from its agreement")
         if Role.STATUTORY in self.roles and not self.legal_bases:
-            return "a statutory client needs a legal basis"
+            return InBoth("statutory 须有法律依据", "a statutory client needs a legal basis")
         return None
 
     def officer_fault(self) -> str | None:

@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 
 from chengxin.bounds import Bound, bound
 from chengxin.concurrency.shares import Claimant, Shares
-from chengxin.errors import TOO_LARGE, UNAUTHENTICATED
+from chengxin.errors import TOO_LARGE, UNAUTHENTICATED, InBoth
 from gateway.domain.edge_refusals import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.front import CONNECTION, HEAD, Connection
@@ -32,6 +32,7 @@ _BYTES_A_SECOND: Final = 32 * 1024
 # Disk is taken in steps of this size for a body of unknown length.
 _STEP_BYTES: Final = 1024 * 1024
 _RETRY_SECONDS: Final = 5
+_SMALL: Final = f"{IN_MEMORY_BYTES // 1024} KiB"
 
 
 UPLOADS: Final = bound(
@@ -139,7 +140,9 @@ class Bodies:
 
     def _take_disk(self, claimant: Claimant, amount: int, kept: ExitStack) -> None:
         if not claimant.proven:
-            raise UNAUTHENTICATED(reason=f"a body of more than {IN_MEMORY_BYTES // 1024} KiB takes one")
+            raise UNAUTHENTICATED(
+                reason=InBoth(f"超过 {_SMALL} 的请求内容须带令牌", f"a body of more than {_SMALL} takes one")
+            )
         held = self._disk.take(claimant, amount)
         if held is None:
             raise EDGE_BUSY(retry_after=_RETRY_SECONDS)

@@ -15,7 +15,7 @@ from chengxin.auth import request_context
 from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import ProblemDocument, TypedUpload
 from chengxin.http.inputs import Body
@@ -218,7 +218,7 @@ def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None
         try:
             given = _single_values()
             if not given.get("token") or verifier is None:
-                raise TOKEN_REQUEST_INVALID(what="token is missing")
+                raise TOKEN_REQUEST_INVALID(what=InBoth("缺少 token", "token is missing"))
             revocation.revoke(ctx, ANONYMOUS, verifier, _proof(given), given["token"])
             return answer({})
         except Exception as e:
@@ -309,13 +309,18 @@ def _proof(given: dict[str, str]) -> issue_token.ClientProof:
 
 def _single_values() -> dict[str, str]:
     if request.mimetype != _FORM:
-        raise TOKEN_REQUEST_INVALID(what="the content type must be application/x-www-form-urlencoded")
+        raise TOKEN_REQUEST_INVALID(what=InBoth(f"Content-Type 须为 {_FORM}", f"the content type must be {_FORM}"))
     if "Authorization" in request.headers:
-        raise TOKEN_REQUEST_INVALID(what="use client_assertion, not the Authorization header")
+        raise TOKEN_REQUEST_INVALID(
+            what=InBoth(
+                "请用 client_assertion，不用 Authorization 头", "use client_assertion, not the Authorization header"
+            )
+        )
     values = dict(request.form.lists())
     # RFC 6749 section 3.2: a parameter may not come twice.
     if repeated := sorted(name for name, given in values.items() if len(given) > 1):
-        raise TOKEN_REQUEST_INVALID(what=f"given more than once: {', '.join(repeated)}")
+        names = ", ".join(repeated)
+        raise TOKEN_REQUEST_INVALID(what=InBoth(f"只能给一次：{names}", f"given more than once: {names}"))
     return {name: given[0] for name, given in values.items()}
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from chengxin.audit.event import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.concurrency.shares import Claimant
+from chengxin.errors import InBoth
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
@@ -143,14 +144,17 @@ def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     algorithm_of(jwk)
     try:
         jwt.PyJWK(dict(jwk))
-    except jwt.PyJWTError as e:
-        raise ValueError(f"not a usable key: {e}") from None
+    except jwt.PyJWTError:
+        raise ValueError(InBoth("不是可用的公钥", "not a usable public key")) from None
     kept = {name: str(jwk[name]) for name in ("kty", "crv", "x", "y", "alg", "use") if name in jwk}
     kid = str(jwk.get("kid") or thumbprint(kept))
     # It goes on record.
     if not _KEY_ID.match(kid) or holds_personal_number(kid):
         raise ValueError(
-            "kid must be 1 to 80 of A-Z, a-z, 0-9, '_', '.', ':', '-', begin with no '.', and hold no number of a person"
+            InBoth(
+                "kid 须为 1 至 80 个 A-Z、a-z、0-9、_ . : -，不以 . 开头，不含个人号码",
+                "kid must be 1 to 80 of A-Z, a-z, 0-9, '_', '.', ':', '-', begin with no '.', and hold no number of a person",
+            )
         )
     return kept | {"kid": kid}
 

@@ -9,6 +9,7 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.powers import OWN, Power, one, two
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, within
+from chengxin.errors import InBoth
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
@@ -38,6 +39,7 @@ from gateway.usecases.revocation import OF_CLIENTS, end_client_tokens
 _REGISTRARS: Final = {Role.AUTHORITY, Role.CENTRE}
 _READERS: Final = {Role.AUTHORITY, Role.CENTRE, Role.SUPERVISOR}
 _ARTICLES: Final = ("14", "17")
+_UNUSABLE_KEY: Final = InBoth("不是可用的公钥", "not a usable public key")
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
 # The word by which a client names itself.
 ME: Final = "me"
@@ -81,13 +83,27 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
     Raises CLIENT_EXISTS, CLIENT_INVALID.
     """
     if asked.client_id == ME:
-        raise CLIENT_INVALID(what=f"client_id {ME} is the word by which a client names itself")
+        raise CLIENT_INVALID(
+            what=InBoth(
+                f"client_id {ME} 是客户端自称所用的词", f"client_id {ME} is the word by which a client names itself"
+            )
+        )
     if holds_personal_number(asked.client_id):
-        raise CLIENT_INVALID(what="client_id goes on record and holds no identity or telephone number")
+        raise CLIENT_INVALID(
+            what=InBoth(
+                "client_id 会留痕，不得含身份号码或电话号码",
+                "client_id goes on record and holds no identity or telephone number",
+            )
+        )
     if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
         raise CLIENT_INVALID(what=fault)
     if not is_service_number(asked.responsible):
-        raise CLIENT_INVALID(what="responsible must be a service number: letters, digits, '_', '.', '-'")
+        raise CLIENT_INVALID(
+            what=InBoth(
+                "responsible 须为工号：字母、数字、_ . -",
+                "responsible must be a service number: letters, digits, '_', '.', '-'",
+            )
+        )
     client = Client(
         asked.client_id,
         asked.name,
@@ -350,8 +366,14 @@ def _parse_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     try:
         parsed = usable_jwk(jwk)
     except (ValueError, TypeError) as e:
-        raise CLIENT_INVALID(what=str(e)) from None
+        told = [word for word in e.args if isinstance(word, InBoth)]
+        raise CLIENT_INVALID(what=told[0] if told else _UNUSABLE_KEY) from None
     # It goes on record, where no name and no identity number may be.
     if not is_service_number(parsed["kid"]):
-        raise CLIENT_INVALID(what="kid must be 1 to 64 letters, digits, '_', '.', '-', and no identity number")
+        raise CLIENT_INVALID(
+            what=InBoth(
+                "kid 须为 1 至 64 个字母、数字、_ . -，且不含身份号码",
+                "kid must be 1 to 64 letters, digits, '_', '.', '-', and no identity number",
+            )
+        )
     return parsed

@@ -4,6 +4,7 @@ from typing import Final
 
 from chengxin.auth.access_tokens import CONSENT_CODE
 from chengxin.auth.principal import Principal, Role
+from chengxin.errors import InBoth
 from gateway.clients.disclosure import ResolveConsent
 from gateway.domain.clients_and_officers import Client, TokenRequest, refuse_binding
 from gateway.domain.token_refusals import (
@@ -39,11 +40,11 @@ def exchange_consent(client: Client, asked: TokenRequest, consents: ResolveConse
 def exchange_fault(asked: TokenRequest) -> str | None:
     """Returns the fault in a request to exchange a consent code (RFC 8693 section 2.1), or None."""
     if asked.subject_token_type != CONSENT_CODE:
-        return f"subject_token_type must be {CONSENT_CODE}"
+        return InBoth(f"subject_token_type 须为 {CONSENT_CODE}", f"subject_token_type must be {CONSENT_CODE}")
     if not 1 <= len(asked.subject_token) <= _LONGEST_CODE:
-        return "subject_token must be the consent code"
+        return InBoth("subject_token 须为授权码", "subject_token must be the consent code")
     if asked.requested_token_type not in ("", ACCESS_TOKEN):
-        return f"requested_token_type must be {ACCESS_TOKEN}"
+        return InBoth(f"requested_token_type 须为 {ACCESS_TOKEN}", f"requested_token_type must be {ACCESS_TOKEN}")
     if asked.actor_token:
-        return "actor_token cannot be given here"
+        return InBoth("此处不能给 actor_token", "actor_token cannot be given here")
     return None

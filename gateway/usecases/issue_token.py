@@ -12,7 +12,7 @@ from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import is_revoked
 from chengxin.auth.tls import confirmation
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.values.acts import Act
 from chengxin.values.jwk import thumbprint
 from chengxin.values.outside_json import must_be_readable
@@ -31,6 +31,7 @@ from gateway.usecases.exchange_consent import exchange_consent
 
 GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
 _MAX_ASSERTION: Final = 8192
+_NOT_REGISTERED: Final = InBoth("客户端未登记", "the client is not registered")
 # The types of a client assertion. A token of another type, above all at+jwt, was made for another purpose.
 _ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
 
@@ -57,7 +58,7 @@ def issue(ctx: GatewayContext, caller: Principal, proof: ClientProof, asked: Tok
         claimed_by, claims = _read(proof)
         client = ctx.accounts.client(claimed_by)
         if client is None:
-            raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+            raise CLIENT_NOT_AUTHENTICATED(reason=_NOT_REGISTERED)
         proved_by = _check_assertion(ctx, client, proof.assertion, claims)
         exchange = proof.grant_type == TOKEN_EXCHANGE
         granted = exchange_consent(client, asked, ctx.consents) if exchange else client.granted(asked)
@@ -89,7 +90,7 @@ def authenticate(ctx: GatewayContext, proof: ClientProof) -> Client:
     claimed_by, claims = _claimed(proof)
     client = ctx.accounts.client(claimed_by)
     if client is None:
-        raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+        raise CLIENT_NOT_AUTHENTICATED(reason=_NOT_REGISTERED)
     _check_assertion(ctx, client, proof.assertion, claims)
     return client
 
@@ -97,7 +98,7 @@ def authenticate(ctx: GatewayContext, proof: ClientProof) -> Client:
 def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
     """Returns the client id and the claims of an assertion; nothing of them is proved yet."""
     if not proof.grant_type:
-        raise TOKEN_REQUEST_INVALID(what="grant_type is missing")
+        raise TOKEN_REQUEST_INVALID(what=InBoth("缺少 grant_type", "grant_type is missing"))
     if proof.grant_type not in GRANT_TYPES:
         raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
     return _claimed(proof)
@@ -106,17 +107,23 @@ def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
 def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
     # No proof, or one of another kind, is a client that is not authenticated (RFC 6749 section 5.2).
     if not proof.assertion:
-        raise CLIENT_NOT_AUTHENTICATED(reason="client_assertion is missing")
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("缺少 client_assertion", "client_assertion is missing"))
     if proof.assertion_type != ASSERTION_TYPE:
-        raise CLIENT_NOT_AUTHENTICATED(reason=f"client_assertion_type must be {ASSERTION_TYPE}")
+        raise CLIENT_NOT_AUTHENTICATED(
+            reason=InBoth(
+                f"client_assertion_type 须为 {ASSERTION_TYPE}", f"client_assertion_type must be {ASSERTION_TYPE}"
+            )
+        )
     if len(proof.assertion) > _MAX_ASSERTION:
-        raise CLIENT_NOT_AUTHENTICATED(reason=f"it is longer than {_MAX_ASSERTION} characters")
+        raise CLIENT_NOT_AUTHENTICATED(
+            reason=InBoth(f"超过 {_MAX_ASSERTION} 个字符", f"it is longer than {_MAX_ASSERTION} characters")
+        )
     claims = _decoded(proof.assertion)
     claimed_by = claims.get("sub")
     if not isinstance(claimed_by, str) or not claimed_by:
-        raise CLIENT_NOT_AUTHENTICATED(reason="it has no sub")
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("没有 sub", "it has no sub"))
     if proof.client_id and proof.client_id != claimed_by:
-        raise CLIENT_NOT_AUTHENTICATED(reason="client_id is not its sub")
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("client_id 与 sub 不一致", "client_id is not its sub"))
     return claimed_by, claims
 
 
@@ -126,7 +133,7 @@ def _decoded(assertion: str) -> dict[str, Any]:
         return dict(jwt.decode(assertion, options={"verify_signature": False}))
     # For some malformed input PyJWT raises errors of other classes.
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("不是 JWT", "it is not a JWT")) from None
 
 
 def _check_assertion(
@@ -149,24 +156,28 @@ def _find_signing_key(client: Client, assertion: str, now: float) -> Mapping[str
     try:
         header = jwt.get_unverified_header(assertion)
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise CLIENT_NOT_AUTHENTICATED(reason="its header is malformed") from None
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("头部格式有误", "its header is malformed")) from None
     if header.get("typ", "JWT") not in _ASSERTION_TYPES:
-        raise CLIENT_NOT_AUTHENTICATED(reason="its typ is that of another kind of token")
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("typ 属于另一种令牌", "its typ is that of another kind of token"))
     kid = header.get("kid")
     candidates = [jwk for jwk in client.live_keys(now) if kid is None or jwk.get("kid") == kid]
     if len(candidates) != 1:
-        raise CLIENT_NOT_AUTHENTICATED(reason="its kid is not that of a registered key")
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("kid 不是已登记的密钥", "its kid is not that of a registered key"))
     jwk = dict(candidates[0])
     algorithm = algorithm_of(jwk)
     if header.get("alg") != algorithm:
-        raise CLIENT_NOT_AUTHENTICATED(reason=f"its alg must be {algorithm}, as the key is registered")
+        raise CLIENT_NOT_AUTHENTICATED(
+            reason=InBoth(
+                f"alg 须为 {algorithm}，与登记的密钥一致", f"its alg must be {algorithm}, as the key is registered"
+            )
+        )
     checks = {"verify_signature": True} | {
         f"verify_{n}": False for n in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
     }
     try:
         jwt.decode(assertion, jwt.PyJWK(jwk).key, algorithms=[algorithm], options=checks)  # type: ignore[arg-type]
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise CLIENT_NOT_AUTHENTICATED(reason="its signature is wrong") from None
+        raise CLIENT_NOT_AUTHENTICATED(reason=InBoth("签名不正确", "its signature is wrong")) from None
     return jwk
 
 

@@ -12,7 +12,7 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.powers import OWN, Power, one, two
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import all_of, covers, within
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
@@ -92,9 +92,19 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
     Raises OFFICER_EXISTS, OFFICER_INVALID.
     """
     if not _USERNAME.match(asked.username):
-        raise OFFICER_INVALID(what="username must be 1 to 64 of a-z, 0-9, '_', '.', '-', and begin with no '.'")
+        raise OFFICER_INVALID(
+            what=InBoth(
+                "username 须为 1 至 64 个 a-z、0-9、_ . -，不以 . 开头",
+                "username must be 1 to 64 of a-z, 0-9, '_', '.', '-', and begin with no '.'",
+            )
+        )
     if holds_personal_number(asked.username):
-        raise OFFICER_INVALID(what="username goes on record and holds no identity or telephone number")
+        raise OFFICER_INVALID(
+            what=InBoth(
+                "username 会留痕，不得含身份号码或电话号码",
+                "username goes on record and holds no identity or telephone number",
+            )
+        )
     if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
         raise OFFICER_INVALID(what=fault)
     password, totp_secret = _new_secrets()

@@ -22,7 +22,7 @@ import urllib3
 from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal
 from chengxin.bounds import own
-from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
+from chengxin.errors import UPSTREAM_UNAVAILABLE, InBoth, unauthenticated
 from chengxin.values.acts import Act
 from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.outside_json import must_be_readable
@@ -88,7 +88,7 @@ class IdentityProvider:
                 issuer = self.registration.issuer
                 found = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 if found.get("issuer") != issuer:
-                    raise OIDC_REFUSED(reason="its metadata names another issuer")
+                    raise OIDC_REFUSED(reason=InBoth("元数据中的 issuer 不符", "its metadata names another issuer"))
                 keys = self._get(str(found["jwks_uri"]))["keys"]
                 self._keys = {str(k.get("kid", "")): jwt.PyJWK(k) for k in keys if k.get("use", "sig") == "sig"}
                 self._metadata, self._fetched = found, time.monotonic()
@@ -114,7 +114,7 @@ class IdentityProvider:
         except (urllib3.exceptions.HTTPError, ValueError):
             raise UPSTREAM_UNAVAILABLE(retry_after=2) from None
         if answer.status != 200 or not isinstance(body.get("id_token"), str):
-            raise OIDC_REFUSED(reason="the code was not exchanged")
+            raise OIDC_REFUSED(reason=InBoth("授权码未能兑换", "the code was not exchanged"))
         return dict(body)
 
     def claims(self, id_token: str, nonce: str) -> dict[str, Any]:
@@ -137,11 +137,11 @@ class IdentityProvider:
                 options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-            raise OIDC_REFUSED(reason="its ID token is not good") from None
+            raise OIDC_REFUSED(reason=InBoth("ID 令牌无效", "its ID token is not good")) from None
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-            raise OIDC_REFUSED(reason="its ID token was made for another sign-in")
+            raise OIDC_REFUSED(reason=InBoth("ID 令牌属于另一次登录", "its ID token was made for another sign-in"))
         if claims.get("azp", self.registration.client_id) != self.registration.client_id:
-            raise OIDC_REFUSED(reason="its ID token was made for another client")
+            raise OIDC_REFUSED(reason=InBoth("ID 令牌属于另一客户端", "its ID token was made for another client"))
         return dict(claims)
 
     def _key(self, kid: str) -> jwt.PyJWK:
@@ -205,17 +205,23 @@ def finish(
 
     def verified() -> Citizen:
         if not flow:
-            raise OIDC_REFUSED(reason="this sign-in was not begun here, or too long ago")
+            raise OIDC_REFUSED(
+                reason=InBoth("该次登录不是从这里开始的，或已过时", "this sign-in was not begun here, or too long ago")
+            )
         if not hmac.compare_digest(flow["cookie"], _digest(cookie)):
-            raise OIDC_REFUSED(reason="another browser began this sign-in")
+            raise OIDC_REFUSED(reason=InBoth("该次登录由另一浏览器开始", "another browser began this sign-in"))
         if not code:
-            raise OIDC_REFUSED(reason="there is no code")
+            raise OIDC_REFUSED(reason=InBoth("没有授权码", "there is no code"))
         tokens = provider.redeem(code, flow["verifier"])
         claims = provider.claims(tokens["id_token"], flow["nonce"])
         number = str(claims.get(provider.registration.number_claim, "")).strip()
         scheme = personal_scheme(number, ctx.clock.today())
         if scheme is None:
-            raise OIDC_REFUSED(reason="it asserts no identity number, nor that of another document")
+            raise OIDC_REFUSED(
+                reason=InBoth(
+                    "未给出身份号码或其他证件号码", "it asserts no identity number, nor that of another document"
+                )
+            )
         return Citizen(ctx.subject_key.subject_ref(scheme, standard_form(scheme, number)), "")
 
     return admit(ctx, caller, ACR, verified, flow.get("uscc", ""))

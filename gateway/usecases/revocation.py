@@ -6,7 +6,7 @@ from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.executor import open_command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
-from chengxin.errors import UNAUTHENTICATED, Problem
+from chengxin.errors import UNAUTHENTICATED, InBoth, Problem
 from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
@@ -82,7 +82,9 @@ def revoke(ctx: GatewayContext, caller: Principal, verifier: Verifier, proof: Cl
         return
     owner = client.client_id if client else PORTAL
     if named.client_id != owner:
-        problem = CLIENT_NOT_AUTHENTICATED(reason="the token was issued to another client")
+        problem = CLIENT_NOT_AUTHENTICATED(
+            reason=InBoth("该令牌不是签发给此客户端的", "the token was issued to another client")
+        )
         details = {"code": problem.code} | ({"client_id": client.client_id} if client else {})
         ctx.audit.record(ctx.audit.event(Act.TOKEN_REVOKED, caller, outcome="refused", details=details))
         raise problem

@@ -104,7 +104,10 @@ def _rsa(gate: RunningGateway) -> dict[str, Any]:
         (lambda g: _first(g.accounts, "clients", jwk={"kty": "oct", "k": "c2VjcmV0"}), "only public keys"),
         (lambda g: _first(g.accounts, "clients", jwk=_private(g)), "only public keys"),
         (lambda g: _first(g.accounts, "clients", jwk=_rsa(g)), "must be Ed25519"),
-        (lambda g: _first(g.accounts, "clients", jwk={"kty": "OKP", "crv": "Ed25519", "x": "AA"}), "not a usable key"),
+        (
+            lambda g: _first(g.accounts, "clients", jwk={"kty": "OKP", "crv": "Ed25519", "x": "AA"}),
+            "not a usable public key",
+        ),
         (lambda g: _first(g.accounts, "clients", rolls=["provider"]), "rolls"),
         (lambda g: {"people": []}, "people"),
     ],

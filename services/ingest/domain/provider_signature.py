@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from chengxin.auth.principal import Principal
-from chengxin.errors import conflict, invalid, precondition
+from chengxin.errors import InBoth, conflict, invalid, precondition
 from chengxin.values.provider_statement import ProviderStatement, change_statement, read_signed
 from services.ingest.domain.lawful_change import LawfulChange
 from services.ingest.domain.provider_terms import ProviderTerms
@@ -50,7 +50,9 @@ def read_delivery_statement(
     _must_name(signed, _REQUIRED_FIELDS, _DIGEST_FIELDS)
     accepted = _DIGEST_FIELDS if is_file else {"content_sha256"}
     if not accepted & signed.says.keys():
-        raise SIGNATURE_INVALID(reason=f"it does not tell {' or '.join(sorted(accepted))}")
+        lacking = sorted(accepted)
+        told = InBoth(f"未说明 {' 或 '.join(lacking)}", f"it does not tell {' or '.join(lacking)}")
+        raise SIGNATURE_INVALID(reason=told)
     must_agree(signed, submission_id=header.submission_id, entry_code=header.entry_code)
     if header.file_sha256:
         must_agree(signed, file_sha256=header.file_sha256)
@@ -71,10 +73,15 @@ def read_change_statement(
     if (signed := _read_statement(change.signature, caller, terms)) is None:
         return None
     if not change.based_on_version:
-        raise SIGNATURE_INVALID(reason="a signed change tells based_on_version")
+        raise SIGNATURE_INVALID(
+            reason=InBoth("签名的变更须说明 based_on_version", "a signed change tells based_on_version")
+        )
     if len(change.request_id) < _SHORTEST_REQUEST_ID:
         raise SIGNATURE_INVALID(
-            reason=f"a signed change has a random request_id of at least {_SHORTEST_REQUEST_ID} characters"
+            reason=InBoth(
+                f"签名的变更须有至少 {_SHORTEST_REQUEST_ID} 个字符的随机 request_id",
+                f"a signed change has a random request_id of at least {_SHORTEST_REQUEST_ID} characters",
+            )
         )
     facts = change_statement(change.asked, change.record_id, change.based_on_version)
     _must_name(signed, facts.keys(), frozenset())
@@ -99,12 +106,18 @@ def _read_statement(signature: str, caller: Principal, terms: ProviderTerms | No
     except ValueError as e:
         raise SIGNATURE_INVALID(reason=e) from None
     if not caller.client_key or signed.kid != caller.client_key:
-        raise SIGNATURE_INVALID(reason="the key is not the one by which the client obtained its token")
+        raise SIGNATURE_INVALID(
+            reason=InBoth(
+                "签名密钥不是客户端取得令牌所用的密钥", "the key is not the one by which the client obtained its token"
+            )
+        )
     return signed
 
 
 def _must_name(signed: ProviderStatement, required: AbstractSet[str], optional: AbstractSet[str]) -> None:
     if missing := required - signed.says.keys():
-        raise SIGNATURE_INVALID(reason=f"it does not tell {', '.join(sorted(missing))}")
+        names = ", ".join(sorted(missing))
+        raise SIGNATURE_INVALID(reason=InBoth(f"未说明 {names}", f"it does not tell {names}"))
     if unknown := signed.says.keys() - required - optional:
-        raise SIGNATURE_INVALID(reason=f"it tells more than it should: {', '.join(sorted(unknown))[:80]}")
+        names = ", ".join(sorted(unknown))[:80]
+        raise SIGNATURE_INVALID(reason=InBoth(f"多出 {names}", f"it tells more than it should: {names}"))

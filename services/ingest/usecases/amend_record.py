@@ -11,7 +11,7 @@ from chengxin.auth.executor import command
 from chengxin.auth.powers import OWN, Power, two
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import regional
-from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, InBoth, Problem
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
@@ -246,7 +246,7 @@ def _signature(ctx: IngestContext, caller: Principal, change: LawfulChange) -> d
     if Role.PROVIDER not in caller.roles:
         # A correction for an objection is the centre's own act: no agreement binds it, and a second officer confirms it.
         if change.signature:
-            raise SIGNATURE_INVALID(reason="only a provider signs a change")
+            raise SIGNATURE_INVALID(reason=InBoth("只有信息提供单位对变更签名", "only a provider signs a change"))
         return {}
     if (signed := read_change_statement(change, caller, terms_of(ctx, caller.org))) is None:
         return {}

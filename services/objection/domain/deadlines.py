@@ -6,13 +6,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from chengxin.errors import Problem, unavailable
+from chengxin.errors import InBoth, Problem, unavailable
 from chengxin.values.workdays import CALENDAR_YEAR_UNKNOWN, WorkCalendar
 
 DEADLINE_UNKNOWN = unavailable(
     "DEADLINE_UNKNOWN",
     "系统尚未收到{what}，无法计算法定期限，操作未执行，请稍后重试",
-    "The deadline cannot be computed before {what_en} arrives, so nothing was done; try again shortly",
+    "The deadline cannot be computed before {what} arrives, so nothing was done; try again shortly",
 )
 
 # The rule set of the catalog with the deadlines.
@@ -39,7 +39,7 @@ class DeadlineRules:
         """Returns the length of a period. Raises DEADLINE_UNKNOWN when the rules lack it."""
         name = f"{step}_extended_working_days" if extended else f"{step}_working_days"
         if name not in self.values:
-            raise DEADLINE_UNKNOWN(what=f"期限规则 {name}", what_en=f"rule {name}")
+            raise DEADLINE_UNKNOWN(what=InBoth(f"期限规则 {name}", f"rule {name}"))
         return self.values[name]
 
 
@@ -87,7 +87,7 @@ class CaseTimetable:
                 raise
             year = e.params["year"]
             problem = DEADLINE_UNKNOWN(
-                what=f" {year} 年工作日历", what_en=f"the working-day calendar of {year}", retry_after=5
+                what=InBoth(f" {year} 年工作日历", f"the working-day calendar of {year}"), retry_after=5
             )
             raise problem from None
         return StepPeriod(step, start, working_days, due, provisional)

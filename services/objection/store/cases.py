@@ -6,6 +6,7 @@ from itertools import islice
 
 from pymongo import ReturnDocument
 
+from chengxin.errors import InBoth
 from chengxin.feeds.provider_regions import ProviderRegions
 from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import fields_of
@@ -203,7 +204,7 @@ class ObjectionStore:
 
     def _make_timetable(self, rules: documents.RulesRow | None, unit: UnitOfWork | None) -> CaseTimetable:
         if rules is None:
-            raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
+            raise DEADLINE_UNKNOWN(what=InBoth("异议处理期限规则", "the rule set of objections"), retry_after=5)
         years = [
             CalendarYear.of(row.id, row.announced, row.days_off, row.days_worked)
             for row in self._years.find({}, session=session_of(unit))
