@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError, to_json
 from chengxin.errors import INPUT_INVALID
 from chengxin.http.request_checks import must_be_readable, must_be_single
 from chengxin.values.clock import read_day
+from chengxin.values.outside_json import GREATEST_INTEGER
 from chengxin.values.written_texts import hidden_faults
 
 
@@ -29,6 +30,17 @@ Day = Annotated[date, IN_ONE_FORM]
 OptionalDay = Annotated[date | None, IN_ONE_FORM]
 
 
+def _integral(value: Any) -> Any:
+    """The same value, in which 5.0 is 5: JSON has one kind of number, and some writers give each of them a fraction."""
+    if isinstance(value, dict):
+        return {name: _integral(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_integral(part) for part in value]
+    # No store keeps a greater one.
+    kept = isinstance(value, float) and value.is_integer() and abs(value) <= GREATEST_INTEGER
+    return int(value) if kept else value
+
+
 class Body(BaseModel):
     """The body of a request: it has no members but these, and no text in it has a character that nobody sees."""
 
@@ -44,7 +56,7 @@ class Body(BaseModel):
     def model_validate(cls, obj: Any, **_: Any) -> Self:
         """Reads what flask-openapi3 has parsed as JSON is read: `"5"` is no number, 1 no truth, as the schema says."""
         cls._must_be_seen(obj)
-        return cls.model_validate_json(to_json(obj), strict=True)
+        return cls.model_validate_json(to_json(_integral(obj)), strict=True)
 
     @classmethod
     def _must_be_seen(cls, members: Any) -> None:

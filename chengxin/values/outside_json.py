@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, Final
 
 # Every reader reads whole numbers up to this one exactly (RFC 7493 section 2.2); stores take little greater ones.
-_GREATEST_INTEGER: Final = 2**53 - 1
-_LONGEST_INTEGER: Final = len(str(-_GREATEST_INTEGER))
+GREATEST_INTEGER: Final = 2**53 - 1
+_LONGEST_INTEGER: Final = len(str(-GREATEST_INTEGER))
 # So many levels every later reader takes: pydantic's 200, a store's 100.
 _DEEPEST: Final = 64
 _TOO_DEEP: Final = f"nested too deeply: at most {_DEEPEST} levels"
@@ -33,7 +33,7 @@ class GreatNumbers(ValueError):
     """Whole numbers that are not kept exactly, by their places in the value: `items.0.length`."""
 
     def __init__(self, places: list[str]) -> None:
-        super().__init__(f"whole numbers beyond {_GREATEST_INTEGER}, at: {', '.join(places)[:200]}")
+        super().__init__(f"whole numbers beyond {GREATEST_INTEGER}, at: {', '.join(places)[:200]}")
         self.places = places
 
 
@@ -81,7 +81,7 @@ def must_be_readable(jws: str) -> None:
 
 
 def _integer(great: list[str], digits: str) -> object:
-    if len(digits) > _LONGEST_INTEGER or abs(int(digits)) > _GREATEST_INTEGER:
+    if len(digits) > _LONGEST_INTEGER or abs(int(digits)) > GREATEST_INTEGER:
         great.append(digits[:_LONGEST_INTEGER])
         return _GREAT
     return int(digits)

@@ -208,7 +208,7 @@ def test_a_request_has_one_idempotency_key_or_none(app: Flask, issuer: Issuer) -
 
 
 OF_OTHER_TYPES: dict[str, tuple[Any, ...]] = {
-    "integer": ("5", True, 5.5),
+    "integer": ("5", True, 5.5, 1e300),
     "number": ("5", True),
     "boolean": ("true", 1),
     "string": (5, True),
@@ -228,6 +228,18 @@ def test_a_body_takes_no_value_of_another_type_than_its_schema_says(app: Flask, 
             if place and len(types) == 1:
                 for value in OF_OTHER_TYPES.get(min(types), ()):
                     wrong += call.untold(place, value, call.open(json=nest(place, value)))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nought(app: Flask, issuer: Issuer) -> None:
+    """JSON Schema takes 5.0 for an integer, and some languages have no other way to write it."""
+    wrong = []
+    for call in calls(app, issuer):
+        for place in {place for place, schema in places(call.api, call.body) if schema.get("type") == "integer"}:
+            five, as_fraction = (call.open(json=nest(place, value)) for value in (5, 5.0))
+            told = as_fraction.status_code, as_fraction.json.get("errors")
+            if told != (five.status_code, five.json.get("errors")):
+                wrong.append(f"{call.label}: {place}: {told}")
     assert not wrong, "\n".join(wrong)
 
 
