@@ -1,7 +1,8 @@
 """Calls that schemathesis makes from the published description, as somebody in one role, and what it found wrong.
 
 The description is used as it is published. Of the configuration only this is not schemathesis' own: an operation that
-says in words what its schema cannot (`x-beyond-schema`) may refuse data that its schema takes.
+says in words what its schema cannot (`x-beyond-schema`) may refuse data that its schema takes. Every other call names
+what there is, where a parameter names a thing: nobody guesses an id, and what is answered would not be looked at.
 """
 
 from collections import Counter
@@ -66,7 +67,8 @@ def tried(
     off = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing", "stateful")}
     config = SchemathesisConfig.from_dict(
         {
-            "headers": {"Authorization": f"Bearer {token}"},
+            "dictionaries": {name: {"values": values} for name, values in world.known.items()},
+            "parameters": {name: {"dictionary": name, "probability": 0.5} for name in world.known},
             "generation": {"deterministic": True, "database": "none"},
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": _TAKEN},
@@ -76,6 +78,8 @@ def tried(
             "operations": [
                 {"include-name": sorted(set(_callers(api)) - set(operations)), "enabled": False},
                 {"include-name": _judged(api), "checks": _may_refuse()},
+                # Elsewhere a token is not asked for, or is refused: those who come to get one have none.
+                {"include-name": _guarded(api), "headers": {"Authorization": f"Bearer {token}"}},
             ],
             "phases": off | phases,
             "continue-on-failure": True,
@@ -110,6 +114,15 @@ def _judged(api: dict[str, Any]) -> list[str]:
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
         if operation.get("x-beyond-schema")
+    ]
+
+
+def _guarded(api: dict[str, Any]) -> list[str]:
+    return [
+        f"{method.upper()} {path}"
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+        if operation["security"]
     ]
 
 

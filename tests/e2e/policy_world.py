@@ -210,6 +210,19 @@ class PolicyWorld:
         filed = until(lambda: subject.call("POST", "/v1/me/objections", **self.body("POST /v1/me/objections")).body)
         return str(filed["objection_no"])
 
+    @property
+    def known(self) -> dict[str, list[str | int]]:
+        """What parameters of the description may name here, by the name of the parameter."""
+        # Tiles of the log and attachments are both numbers, and not of one form.
+        found: dict[str, list[str | int]] = {name: [value] for name, value in self.ids.items() if name != "number"}
+        found["proposal_id"] += self.proposals.values()
+        return found | {
+            "code": found["entry"],
+            "uscc": found["provider"],
+            "version": [1],
+            "year": [date.today().year],
+        }
+
     def _named(self, role: Role, side: Side) -> dict[str, Any]:
         if role is Role.SUBJECT:
             return {"sub": side.subject, "client_id": "portal", "acr": "demo"}
