@@ -58,8 +58,10 @@ def _fork(arguments: list[str], stdout: Stdout, encoding: str) -> tuple[int, str
         child = os.fork()
         if not child:
             _be(arguments, stdout, encoding, out.fileno(), err.fileno())
-        if not select.select([os.pidfd_open(child)], [], [], _SECONDS)[0]:
+        ended = os.pidfd_open(child)
+        if not select.select([ended], [], [], _SECONDS)[0]:
             os.kill(child, 9)
+        os.close(ended)
         _, status = os.waitpid(child, 0)
         texts = []
         for stream in (out, err):
