@@ -11,10 +11,10 @@ import msgspec
 import pyotp
 
 from chengxin.values.shown_text import escape
-from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath, FileUnusable, read_json, read_word
+from chengxin_cli.option_types import HTTP_ADDRESS
 from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import Home, write_private
 

@@ -9,7 +9,6 @@ from typing import Final
 import click
 
 from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey, split_note
-from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.audit_log.export import KEY, FetchError, export_log
 from chengxin_cli.audit_log.verify import GIVEN, Findings, verify_directory
 from chengxin_cli.ending import after
@@ -25,6 +24,7 @@ from chengxin_cli.input_files import (
     read_word,
 )
 from chengxin_cli.officer_session import OfficerOptions, as_officer
+from chengxin_cli.option_types import HTTP_ADDRESS, LOG_KEY
 from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import Home
 
@@ -57,7 +57,7 @@ def command() -> None:
     type=EXISTING_FILE,
     help="A checkpoint kept from earlier: the log must be a continuation of it.",
 )
-@click.option("--vkey", help="Key of the log, name+hash+base64 [the key file in the directory].")
+@click.option("--vkey", type=LOG_KEY, help="Key of the log, name+hash+base64 [the key file in the directory].")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def verify(
     home: Path | None,
@@ -65,14 +65,12 @@ def verify(
     token_file: Path | None,
     directory: Path | None,
     checkpoint: Path | None,
-    vkey: str | None,
+    vkey: VerifierKey | None,
     as_json: bool,
 ) -> None:
     """Verify the whole log from its tiles; exits 1 and says where when anything is wrong."""
     # What is given is looked at before anybody signs in.
     earlier = _read_checkpoint(checkpoint) if checkpoint else None
-    if vkey is not None:
-        _must_be_key(vkey)
     if directory is not None:
         findings = _verify(directory, vkey, earlier)
     else:
@@ -151,19 +149,10 @@ def _read_checkpoint(file: Path) -> str:
     return note
 
 
-def _must_be_key(vkey: str) -> None:
-    try:
-        VerifierKey.parse(vkey)
-    except NoteError as e:
-        raise click.BadParameter(str(e), param_hint="--vkey") from None
-
-
-def _verify(directory: Path, vkey: str | None, earlier: str | None) -> Findings:
-    if vkey is None:
-        if not (directory / KEY).exists():
-            raise click.ClickException(f"{directory} has no file {KEY}; give the log's key with --vkey")
-        vkey = read_text(directory / KEY)
-    return verify_directory(directory, vkey, earlier)
+def _verify(directory: Path, vkey: VerifierKey | None, earlier: str | None) -> Findings:
+    if vkey is None and not (directory / KEY).exists():
+        raise click.ClickException(f"{directory} has no file {KEY}; give the log's key with --vkey")
+    return verify_directory(directory, read_text(directory / KEY) if vkey is None else str(vkey), earlier)
 
 
 def _export(home: Path | None, http: str | None, token_file: Path | None, directory: Path) -> int:

@@ -14,12 +14,12 @@ from chengxin.errors import IDEMPOTENCY_CONFLICT, Problem
 from chengxin.values.canonical_json import canonical
 from chengxin.values.provider_statement import ChangeStatement, change_statement, sign
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from chengxin_cli.addresses import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.commands.receipt import verify_provider_statement, verify_system_statement
 from chengxin_cli.commands.submit import edge_of
 from chengxin_cli.ending import LANGUAGE, Ended, ExitCode, after, describe
 from chengxin_cli.gateway_client import Caller
 from chengxin_cli.input_files import EXISTING_FILE, FILE, FilePath
+from chengxin_cli.option_types import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import is_transient

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from chengxin_cli.addresses import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath
+from chengxin_cli.option_types import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import Home
 from chengxin_cli.tour.frame import Tour

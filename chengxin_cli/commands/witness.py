@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.tlog import merkle, signed_note
 from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
-from chengxin_cli.addresses import HTTP_ADDRESS
 from chengxin_cli.audit_log.export import CHECKPOINT, KEY, Fetch, FetchError, fetcher
 from chengxin_cli.input_files import DIRECTORY, read_note, read_text
+from chengxin_cli.option_types import HTTP_ADDRESS, LOG_KEY
 from chengxin_cli.output import print_lines
 from chengxin_cli.suite.home import make_private_key, write_private
 
@@ -38,14 +38,13 @@ class Witness:
     log_key: VerifierKey
 
     @classmethod
-    def open(cls, directory: Path, name: str, vkey: str | None, fetch: Fetch) -> "Witness":
-        """Opens a directory, or makes one. The log's key is `vkey`, or the first key that the witness saw.
+    def open(cls, directory: Path, name: str, given_key: VerifierKey | None, fetch: Fetch) -> "Witness":
+        """Opens a directory, or makes one. The log's key is the one given, or the first key that the witness saw.
 
-        Raises `NoteError` when the directory holds another key than `vkey`, and `FetchError`.
+        Raises `NoteError` when the directory holds another key than that given, and `FetchError`.
         """
         own_key_file, log_key_file = directory / _OWN_KEY, directory / _LOG_KEY
         make_private_key(own_key_file)
-        given_key = VerifierKey.parse(vkey) if vkey is not None else None
         if not log_key_file.exists():
             log_key = given_key or VerifierKey.parse(fetch(KEY).decode())
             write_private(log_key_file, f"{log_key}\n".encode())
@@ -104,7 +103,7 @@ def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) ->
 @click.option("--http", required=True, type=HTTP_ADDRESS, help="HTTP address of the gateway of the log.")
 @click.option("--directory", required=True, type=DIRECTORY, help="The witness's own directory.")
 @click.option("--name", default="witness", show_default=True, help="Name of the witness in its cosignatures.")
-@click.option("--vkey", help="Key of the log [the first one seen, kept in the directory].")
+@click.option("--vkey", type=LOG_KEY, help="Key of the log [the first one seen, kept in the directory].")
 @click.option("--once", is_flag=True, help="Once, and end.")
 @click.option(
     "--interval",
@@ -113,7 +112,7 @@ def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) ->
     show_default=True,
     help="Seconds between looks at the log.",
 )
-def command(http: str, directory: Path, name: str, vkey: str | None, once: bool, interval: int) -> None:
+def command(http: str, directory: Path, name: str, vkey: VerifierKey | None, once: bool, interval: int) -> None:
     """Cosign the audit log's checkpoints while it only grows; refuse, and exit 1, when its history was rewritten.
 
     The cosigned checkpoint (C2SP tlog-cosignature) is kept in the directory; give it to `chengxin audit verify

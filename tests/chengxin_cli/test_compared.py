@@ -94,7 +94,7 @@ def test_a_part_that_cannot_be_read_is_a_failure_that_names_it(log: Path, name: 
 
 
 def test_an_empty_key_is_not_any_key(log: Path, tmp_path: Path) -> None:
-    assert verify(log, "--vkey", "").exit_code == 1
+    assert verify(log, "--vkey", "").exit_code == 2
     witness = ["witness", "--http", "http://127.0.0.1:1", "--directory", str(tmp_path / "w"), "--once", "--vkey", ""]
     done = CliRunner().invoke(main, witness)
-    assert (done.exit_code, "not a verifier key" in done.output) == (1, True)
+    assert (done.exit_code, "not a verifier key" in done.output) == (2, True)

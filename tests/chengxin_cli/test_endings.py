@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from chengxin_cli import addresses
+from chengxin_cli import option_types
 from chengxin_cli.ending import ExitCode
 from chengxin_cli.input_files import FilePath
 from tests.chengxin_cli.forking import Forker, Outcome
@@ -151,24 +151,24 @@ TYPES = {"http": "HTTP_ADDRESS", "url": "HTTP_ADDRESS", "grpc_address": "GRPC_AD
 def test_every_address_is_looked_at_by_one_type() -> None:
     named = [p for _, command in LEAVES.values() for p in command.params if p.name in TYPES]
     assert len(named) > 30
-    assert [p.name for p in named if p.type is not getattr(addresses, TYPES[str(p.name)])] == []
+    assert [p.name for p in named if p.type is not getattr(option_types, TYPES[str(p.name)])] == []
 
 
 @pytest.mark.parametrize("kind", ADDRESSES)
 def test_what_is_no_address_of_a_gateway_is_told_at_once(kind: str) -> None:
     for address in ADDRESSES[kind]:
         with pytest.raises(click.BadParameter):
-            print(address, getattr(addresses, kind).convert(address, None, None))
+            print(address, getattr(option_types, kind).convert(address, None, None))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "xn--a-ecp.example.cn", "gateway"])
 def test_addresses_of_gateways_are_taken(host: str) -> None:
-    assert addresses.GRPC_ADDRESS.convert(f"{host}:9090", None, None) == f"{host}:9090"
+    assert option_types.GRPC_ADDRESS.convert(f"{host}:9090", None, None) == f"{host}:9090"
     for scheme in ("http", "https"):
         for port in ("", ":8080"):
             address = f"{scheme}://{host}{port}"
-            assert addresses.HTTP_ADDRESS.convert(address, None, None) == address
-            assert addresses.HTTP_ADDRESS.convert(f"{address}/", None, None) == address
+            assert option_types.HTTP_ADDRESS.convert(address, None, None) == address
+            assert option_types.HTTP_ADDRESS.convert(f"{address}/", None, None) == address
 
 
 def test_every_file_is_named_by_a_type_that_refuses_odd_names() -> None:

@@ -1,10 +1,12 @@
-"""The addresses of a gateway, as a user gives them: the types of every option that names one."""
+"""The types of options that several commands have: addresses of a gateway, and the key of a log, as a user gives them."""
 
 from typing import Any, Final
 
 import click
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
+
+from chengxin.tlog.signed_note import NoteError, VerifierKey
 
 
 class _HttpAddress(click.ParamType[str]):
@@ -29,8 +31,22 @@ class _GrpcAddress(click.ParamType[str]):
         return str(value)
 
 
+class _LogKey(click.ParamType[VerifierKey]):
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> VerifierKey:
+        """Returns the key."""
+        if isinstance(value, VerifierKey):
+            return value
+        try:
+            return VerifierKey.parse(value)
+        except NoteError as e:
+            self.fail(str(e), param, ctx)
+
+
 HTTP_ADDRESS: Final = _HttpAddress()
 GRPC_ADDRESS: Final = _GrpcAddress()
+LOG_KEY: Final = _LogKey()
 
 
 def _parsed(text: str) -> Url | None:
