@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
@@ -44,6 +45,11 @@ PROPOSE: dict[Act, Callable[[RunningDisclosure], str]] = {
 }
 
 
+def seen_refs(city: RunningDisclosure) -> set[str]:
+    """The references of the companies and of the code."""
+    return {city.ref(COMPANY), city.ref(OTHER), of_code(city)}
+
+
 def seen(city: RunningDisclosure) -> list[list[str]]:
     """What the public finds under each reference."""
     refs = (city.ref(COMPANY), city.ref(OTHER), of_code(city))
@@ -67,6 +73,9 @@ def test_one_officer_alone_joins_nothing_and_a_second_one_has_it_done(
     proposed = officer.post(f"/v1/subjects/links{path}", body, **{"Idempotency-Key": "once"})
     assert (proposed.status_code, proposed.json["state"], proposed.json["act"]) == (202, "open", act)
     assert officer.post(f"/v1/subjects/links{path}", body, **{"Idempotency-Key": "once"}).json == proposed.json
+    # Whoever may approve reads first whom it is about.
+    for role, ref in product(APPROVALS[act].approvers, proposed.json["target"].split(".")):
+        assert city.caller(role).get(f"/v1/subjects/{ref}").json["subject_ref"] in seen_refs(city)
     # The second officer reads why; the log and the store do not tell.
     second = city.caller("centre", sub="officer-2")
     [listed] = second.get("/v1/subjects/proposals?state=open").json["proposals"]

@@ -3,10 +3,9 @@ providers disagree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from chengxin.auth.executor import query
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import Principal
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from services.disclosure.context import DisclosureContext
@@ -15,6 +14,7 @@ from services.disclosure.domain.entity_resolution import LinkState
 from services.disclosure.domain.record_views import View
 from services.disclosure.usecases.query_records import NAMED_RECORDS, SubjectIdentifier, ref_of
 from services.disclosure.usecases.subject_identity import (
+    APPROVERS,
     CENTRE,
     Identity,
     LinkDetails,
@@ -31,8 +31,6 @@ from services.disclosure.usecases.view_reader import (
     read,
     strongest_first,
 )
-
-_OVERSEERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def list_conflicts(ctx: DisclosureContext, caller: Principal, after: str, limit:
     return page
 
 
-@query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=_OVERSEERS, articles=("2", "5"))
+@query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=APPROVERS, articles=("2", "5"))
 def list_disagreements(
     ctx: DisclosureContext, caller: Principal, after: str, limit: int
 ) -> tuple[list[SubjectWithDisagreements], str]:
@@ -80,7 +78,7 @@ def list_disagreements(
     return told, page[-1].place if len(found) > limit else ""
 
 
-@query(Act.SUBJECT_CONFLICTS_READ, roles=CENTRE, articles=("5", "12"), may=any_subject)
+@query(Act.SUBJECT_CONFLICTS_READ, roles=APPROVERS, articles=("5", "12"), may=any_subject)
 def read_disagreements(
     ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier
 ) -> tuple[Identity, list[Disagreement]]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from chengxin.auth.executor import command
 from chengxin.auth.powers import CITY, Power, two
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import Principal
 from chengxin.errors import Problem, conflict, not_found
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
@@ -34,6 +34,7 @@ from services.disclosure.store.generations import Generations
 from services.disclosure.store.links import LinkAct, StoredLink, groups_of
 from services.disclosure.usecases.query_records import SubjectIdentifier, ref_of
 from services.disclosure.usecases.subject_identity import (
+    APPROVERS,
     CENTRE,
     SUBJECT_UNKNOWN,
     Identity,
@@ -45,8 +46,6 @@ from services.disclosure.usecases.subject_identity import (
 from services.disclosure.usecases.view_reader import strongest_first
 
 _TOLD: Final = "both subjects, at /v1/me/accesses; supervisors, by the audit log"
-# The authority may be the second one: a small city's centre has one officer.
-_APPROVERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
 # What is proposed for a link.
 _DECISIONS: Final = {Act.SUBJECT_MERGED, Act.SUBJECT_SPLIT, Act.SUBJECT_DECISION_UNDONE}
@@ -185,7 +184,7 @@ def load_proposed(ctx: DisclosureContext, proposal: Proposal, unit: UnitOfWork) 
     return kept
 
 
-@carries_out(Act.SUBJECT_MERGED, region=CITY, approvers=_APPROVERS, load=load_proposed)
+@carries_out(Act.SUBJECT_MERGED, region=CITY, approvers=APPROVERS, load=load_proposed)
 def merge_proposed(
     ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
 ) -> None:
@@ -197,7 +196,7 @@ def merge_proposed(
     _carry_out(ctx, caller, unit, proposal, kept, merged)
 
 
-@carries_out(Act.SUBJECT_SPLIT, region=CITY, approvers=_APPROVERS, load=load_proposed)
+@carries_out(Act.SUBJECT_SPLIT, region=CITY, approvers=APPROVERS, load=load_proposed)
 def split_proposed(
     ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
 ) -> None:
@@ -209,7 +208,7 @@ def split_proposed(
     _carry_out(ctx, caller, unit, proposal, kept, apart)
 
 
-@carries_out(Act.SUBJECT_DECISION_UNDONE, region=CITY, approvers=_APPROVERS, load=load_proposed)
+@carries_out(Act.SUBJECT_DECISION_UNDONE, region=CITY, approvers=APPROVERS, load=load_proposed)
 def undo_proposed(
     ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
 ) -> None:

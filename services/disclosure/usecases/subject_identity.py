@@ -25,6 +25,8 @@ SUBJECT_UNKNOWN = not_found(
 )
 
 CENTRE: Final = {Role.CENTRE}
+# Who may approve a merge looks first at whom it joins. The authority may: a small city's centre has one officer.
+APPROVERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def any_subject(
     return None if found is not None else SUBJECT_UNKNOWN(subject=ref)
 
 
-@query(Act.SUBJECT_IDENTITY_READ, roles=CENTRE, articles=("5",), may=any_subject)
+@query(Act.SUBJECT_IDENTITY_READ, roles=APPROVERS, articles=("5",), may=any_subject)
 def read_identity(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier) -> Identity:
     """Reads the references that are one subject, and why. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
     ctx = ctx.pinned()
