@@ -102,7 +102,9 @@ def _context(
     from chengxin.concurrency.shares import Shares
     from chengxin.grpc.rpc import make_channel
     from chengxin.values.clock import SystemClock
+    from chengxin_api.catalog.v1 import catalog_pb2_grpc
     from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+    from gateway.clients.catalog import make_directory
     from gateway.clients.disclosure import make_consent_resolver
     from gateway.context import GatewayContext
     from gateway.store.passwords import HASHES, Passwords
@@ -113,9 +115,19 @@ def _context(
     revocations.refresh()
     disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
     consents = make_consent_resolver(disclosure, own.metadata)
+    directory = make_directory(catalog_pb2_grpc.CatalogServiceStub(make_channel(settings.catalog_grpc)), own.metadata)
     subject_key = _subject_key(settings)
     return GatewayContext(
-        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(Shares(HASHES)), revocations, consents
+        settings.issuer,
+        accounts,
+        keys,
+        audit,
+        clock,
+        subject_key,
+        Passwords(Shares(HASHES)),
+        revocations,
+        consents,
+        directory,
     )
 
 

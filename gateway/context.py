@@ -10,6 +10,7 @@ from chengxin.store.database import Store
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
+from gateway.clients.catalog import RegionOfOrganisation
 from gateway.clients.disclosure import ResolveConsent
 from gateway.domain.clients_and_officers import ANONYMOUS
 from gateway.domain.edge_refusals import SERVICE_TOKEN_OUTSIDE
@@ -32,6 +33,7 @@ class GatewayContext:
     passwords: Passwords
     revocations: Revocations
     consents: ResolveConsent
+    region_of: RegionOfOrganisation
 
     @property
     def store(self) -> Store:

@@ -33,6 +33,7 @@ from gateway.domain.separation_of_duties import (
     listed_keys,
     thumbprints,
 )
+from gateway.usecases.affiliation import organisation_is_own
 from gateway.usecases.bootstrap import usable_jwk
 from gateway.usecases.revocation import OF_CLIENTS, end_client_tokens
 
@@ -74,7 +75,7 @@ def region_is_own(_ctx: GatewayContext, asked: ClientRegistration, *_: object) -
     Act.CLIENT_REGISTERED,
     roles=_REGISTRARS,
     articles=_ARTICLES,
-    when=(region_is_own,),
+    when=(region_is_own, organisation_is_own),
     power=Power(OWN, one("the client can do nothing until grants are approved, for the keys that it has then"), _TOLD),
 )
 def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, key: str = "") -> dict[str, Any]:

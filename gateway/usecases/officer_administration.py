@@ -32,6 +32,7 @@ from gateway.domain.separation_of_duties import (
     SUPERVISOR_MUST_APPROVE,
 )
 from gateway.domain.sign_in_locks import locked_for
+from gateway.usecases.affiliation import organisation_is_own
 from gateway.usecases.revocation import end_all_sessions, end_session, session_to_dict
 
 _AUTHORITY: Final = {Role.AUTHORITY}
@@ -77,7 +78,7 @@ _on_anothers_account: Final = partial(command, roles=_AUTHORITY, articles=_ARTIC
     Act.OFFICER_REGISTERED,
     roles=_AUTHORITY,
     articles=_ARTICLES,
-    when=(region_is_own,),
+    when=(region_is_own, organisation_is_own),
     power=Power(
         OWN,
         one(

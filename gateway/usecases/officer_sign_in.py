@@ -22,6 +22,7 @@ from gateway.domain.clients_and_officers import (
 )
 from gateway.domain.sign_in_locks import lock_seconds, locked_for, strangers_locked_for
 from gateway.store.signing_keys import IssuedToken
+from gateway.usecases.revocation import end_sign_ins
 
 # The codes of user names that do not exist are checked against this secret, so that the answer takes as long.
 _UNUSED_SECRET: Final = "A" * 32
@@ -89,6 +90,9 @@ def _with_new_password(ctx: GatewayContext, officer: Officer, proof: SignInProof
     def work(unit: UnitOfWork) -> None:
         _refuse_changed(ctx, unit, officer)
         ctx.accounts.put_officer(changed, unit)
+        # Whoever knew the old password may have signed in with it.
+        end_sign_ins(ctx, unit, officer.sub)
+        unit.committed.append(ctx.revocations.refresh)
         unit.record(event)
 
     ctx.accounts.transact(work)

@@ -40,6 +40,11 @@ def end_all_sessions(ctx: GatewayContext, unit: UnitOfWork, sub: str) -> int:
     """Ends all sign-ins of an officer who may do less or other, and returns how many there were; and what was proposed for
     the officer before. A sign-in under way is refused at its end."""
     ctx.proposals.outdate(_OF_OFFICERS, sub.removeprefix("officer:"), unit)
+    return end_sign_ins(ctx, unit, sub)
+
+
+def end_sign_ins(ctx: GatewayContext, unit: UnitOfWork, sub: str) -> int:
+    """Ends all sign-ins of an officer, and returns how many there were."""
     alive = ctx.administration.sessions(sub, ctx.clock.now(), unit.session)
     for row in alive:
         end_session(ctx, unit, sub, str(row["_id"]))

@@ -6,6 +6,7 @@ from typing import Any
 from stdnum.cn import uscc as credit_code
 
 from chengxin.values.canonical_json import canonical, digest
+from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from services.catalog.usecases.initial_data import seed
 from tests.catalog.conftest import DEMO, RunningCatalog
 from tests.catalog.registers import COLOURS, HOUSING, USCC
@@ -30,6 +31,8 @@ def test_the_directory_says_who_is_responsible_where(catalog: RunningCatalog) ->
     recorded = authority.put(path, HOUSING)
     assert recorded.json == HOUSING | {"uscc": USCC, "active": True}
     assert catalog.anybody.get(path).json == recorded.json
+    where = pb.GetOrganisationRegionRequest(uscc=USCC)
+    assert catalog.stub.GetOrganisationRegion(where, metadata=catalog.metadata("service")).region == HOUSING["region"]
     # As the caller read it.
     assert authority.put(path, recorded.json).json == recorded.json
     assert authority.put(path, recorded.json | {"uscc": "11000000000000019Q"}).json["errors"][0]["field"] == "uscc"

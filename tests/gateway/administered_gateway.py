@@ -97,6 +97,7 @@ def context(store: Store, audit: AuditTrail, ring: KeyRing) -> GatewayContext:
         Passwords(Shares(HASHES)),
         revocations,
         lambda code, grantee: None,
+        lambda uscc: None,
     )  # type: ignore[arg-type, return-value]
 
 

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.errors import Problem
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.gateway_client import Caller
+from chengxin_cli.gateway_client import Caller, HttpAnswer
 from tests.gateway.administration import ORG, PROVIDER, decide, event_of, propose, register
 from tests.gateway.conftest import RunningGateway
+from tests.gateway.directory import directory_of
 from tests.support import until
 
 
@@ -229,11 +230,41 @@ def test_an_officer_of_a_district_acts_within_it(gate: RunningGateway) -> None:
     refused = gate.officer("district").call("POST", f"/v1/identity/clients/{city}/suspend")
     assert (refused.status, refused.body["code"]) == (403, "OUTSIDE_REGION")
     assert gate.officer("district").call("GET", f"/v1/identity/clients/{city}").status == 403
-    own = register(gate, by="district")
+    with directory_of(gate, **{ORG: "441702"}):
+        own = register(gate, by="district")
     listed = _all(gate.officer("district"), "/v1/identity/clients?page_size=2", "clients")
     assert {c["region"] for c in listed} == {"441702"}
     assert own in {c["client_id"] for c in listed}
     assert city in {c["client_id"] for c in _all(gate.officer("first"), "/v1/identity/clients?page_size=2", "clients")}
+
+
+def asks_for_client(gate: RunningGateway, by: str, org: str) -> HttpAnswer:
+    """Registers a client of an organisation, in the county."""
+    jwk = public_jwk(Ed25519PrivateKey.generate())
+    body = {"client_id": new_id("c"), "name": "x", "org": org, "region": "441702", "responsible": "F1", "jwk": jwk}
+    return gate.officer(by).call("POST", "/v1/identity/clients", json=body)
+
+
+def asks_for_officer(gate: RunningGateway, by: str, org: str) -> HttpAnswer:
+    """Makes an account of an officer of an organisation, in the county."""
+    body = {"username": new_id("o"), "name": "赵某", "org": org, "region": "441702"}
+    return gate.officer(by).call("POST", "/v1/identity/officers", json=body)
+
+
+@pytest.mark.parametrize("asks", [asks_for_client, asks_for_officer])
+def test_a_county_registers_nobody_for_an_organisation_of_the_city_or_of_none(
+    gate: RunningGateway, asks: Callable[[RunningGateway, str, str], HttpAnswer]
+) -> None:
+    """Two of its officers had the powers of the city's police with a client of their own."""
+    police, unlisted = "1100000000000006XU", "11000000000000035E"
+    with directory_of(gate, **{police: "441700", ORG: "441702"}):
+        for org in (police, unlisted):
+            refused = asks(gate, "district", org)
+            assert (refused.status, refused.body["code"]) == (403, "OUTSIDE_REGION")
+            assert asks(gate, "first", org).status == 201
+        assert asks(gate, "district", ORG).status == 201
+    # Nobody knows.
+    assert asks(gate, "district", ORG).status == 503
 
 
 def _all(caller: Caller, path: str, name: str) -> list[dict[str, Any]]:

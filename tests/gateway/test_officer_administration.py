@@ -83,6 +83,14 @@ def test_a_new_officer_waits_for_roles_and_chooses_her_own_password(gate: Runnin
     assert _signs_in(gate, officer | {"password": "correct horse battery"}, 1).status == 200
 
 
+def test_another_password_ends_the_sign_ins_that_the_old_one_opened(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    after = _signs_in(gate, officer, 0, "another long password")
+    assert after.status == 200, after.body
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
+    assert gate.edge.call("GET", "/v1/me/records", after.body["access_token"]).status == 200
+
+
 def test_nobody_holds_operating_and_supervising_roles(gate: RunningGateway) -> None:
     officer = _new_officer(gate)
     refused = _roles(gate, officer["username"], ["supervisor", "centre"])

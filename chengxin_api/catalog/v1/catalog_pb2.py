@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chengxin/catalog/v1/catalog.proto\x12\x13\x63hengxin.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"J\n\x12ListEntriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\t\"[\n\x13ListEntriesResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.chengxin.catalog.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x0fGetEntryRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\xd0\x07\n\x05\x45ntry\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12,\n\x04name\x18\x03 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12\x34\n\tproviders\x18\x04 \x03(\x0b\x32!.chengxin.catalog.v1.Organisation\x12\x15\n\rsubject_kinds\x18\x05 \x03(\t\x12\x19\n\x11information_class\x18\x06 \x01(\t\x12\x0f\n\x07regions\x18\x07 \x03(\t\x12\x14\n\x0cupdate_cycle\x18\x08 \x01(\t\x12/\n\x07sharing\x18\t \x01(\x0b\x32\x1e.chengxin.catalog.v1.Attribute\x12\x30\n\x08openness\x18\n \x01(\x0b\x32\x1e.chengxin.catalog.v1.Attribute\x12\r\n\x05modes\x18\x0b \x03(\t\x12(\n\x05items\x18\x0c \x03(\x0b\x32\x19.chengxin.catalog.v1.Item\x12\x13\n\x0bnatural_key\x18\r \x03(\t\x12\x19\n\x11subject_name_item\x18\x0e \x01(\t\x12\x18\n\x10subject_id_items\x18\x0f \x03(\t\x12$\n\x1creporting_limit_working_days\x18\x10 \x01(\x05\x12@\n\x11\x64isclosure_period\x18\x11 \x01(\x0b\x32%.chengxin.catalog.v1.DisclosurePeriod\x12\x13\n\x0blegal_basis\x18\x12 \x03(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x13 \x01(\t\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_to\x18\x14 \x01(\t\x12\x37\n\x0frequired_one_of\x18\x15 \x03(\x0b\x32\x1e.chengxin.catalog.v1.ItemGroup\x12\x33\n\x0b\x63ross_rules\x18\x16 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CrossRule\x12?\n\x0elegal_document\x18\x17 \x01(\x0b\x32\'.chengxin.catalog.v1.LegalDocumentItems\x12\x30\n\x0cpublished_at\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14publication_document\x18\x19 \x01(\t\x12\x18\n\x10retirement_basis\x18\x1a \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x1b \x01(\t\x12\x15\n\rresource_code\x18\x1c \x01(\t\x12\x15\n\rcoverage_note\x18\x1d \x01(\t\"#\n\tLocalText\x12\n\n\x02zh\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"*\n\x0cOrganisation\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"-\n\tAttribute\x12\r\n\x05value\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\"\x1a\n\tItemGroup\x12\r\n\x05items\x18\x01 \x03(\t\"A\n\x12LegalDocumentItems\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\r\n\x05organ\x18\x03 \x01(\t\"=\n\x10\x44isclosurePeriod\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\r\n\x05years\x18\x03 \x01(\x05\"\x91\x03\n\x04Item\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06length\x18\x04 \x01(\x05\x12\r\n\x05scale\x18\x05 \x01(\x05\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x31\n\tcode_list\x18\x07 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CodeValue\x12\x10\n\x08multiple\x18\x08 \x01(\x08\x12\x12\n\nidentifier\x18\t \x01(\t\x12\x0f\n\x07pattern\x18\n \x01(\t\x12\x13\n\x0bsensitivity\x18\x0b \x01(\t\x12\r\n\x05modes\x18\x0c \x03(\t\x12\x0f\n\x07masking\x18\r \x01(\t\x12\x37\n\rcode_list_ref\x18\x0e \x01(\x0b\x32 .chengxin.catalog.v1.CodeListRef\x12\x0c\n\x04unit\x18\x0f \x01(\t\x12\x0c\n\x04note\x18\x10 \x01(\t\x12\x1a\n\x12not_after_delivery\x18\x11 \x01(\x08\",\n\x0b\x43odeListRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"G\n\tCodeValue\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\"\xe4\x01\n\x08\x43odeList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12-\n\x05title\x18\x03 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12.\n\x06values\x18\x04 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CodeValue\x12\x10\n\x08standard\x18\x05 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\tCrossRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\r\n\x05other\x18\x03 \x01(\t\x12\x0e\n\x06values\x18\x04 \x03(\t\"\xa9\x01\n\x07RuleSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\t\x12\x38\n\x06values\x18\x04 \x03(\x0b\x32(.chengxin.catalog.v1.RuleSet.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"V\n\x0c\x43\x61lendarYear\x12\x0c\n\x04year\x18\x01 \x01(\x05\x12\x11\n\tannounced\x18\x02 \x01(\x08\x12\x10\n\x08\x64\x61ys_off\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x61ys_worked\x18\x04 \x03(\t\"2\n\x12OrganisationRegion\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\"\x1d\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\"\xed\x02\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0c\x63ommitted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x1a.chengxin.catalog.v1.EntryH\x00\x12\x30\n\x08rule_set\x18\x04 \x01(\x0b\x32\x1c.chengxin.catalog.v1.RuleSetH\x00\x12:\n\rcalendar_year\x18\x05 \x01(\x0b\x32!.chengxin.catalog.v1.CalendarYearH\x00\x12\x32\n\tcode_list\x18\x06 \x01(\x0b\x32\x1d.chengxin.catalog.v1.CodeListH\x00\x12\x46\n\x13organisation_region\x18\x07 \x01(\x0b\x32\'.chengxin.catalog.v1.OrganisationRegionH\x00\x42\x08\n\x06\x63hange2\x8b\x02\n\x0e\x43\x61talogService\x12`\n\x0bListEntries\x12\'.chengxin.catalog.v1.ListEntriesRequest\x1a(.chengxin.catalog.v1.ListEntriesResponse\x12L\n\x08GetEntry\x12$.chengxin.catalog.v1.GetEntryRequest\x1a\x1a.chengxin.catalog.v1.Entry\x12I\n\x05Watch\x12!.chengxin.catalog.v1.WatchRequest\x1a\x1b.chengxin.catalog.v1.Change0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chengxin/catalog/v1/catalog.proto\x12\x13\x63hengxin.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"J\n\x12ListEntriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\t\"[\n\x13ListEntriesResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.chengxin.catalog.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x0fGetEntryRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\",\n\x1cGetOrganisationRegionRequest\x12\x0c\n\x04uscc\x18\x01 \x01(\t\"\xd0\x07\n\x05\x45ntry\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12,\n\x04name\x18\x03 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12\x34\n\tproviders\x18\x04 \x03(\x0b\x32!.chengxin.catalog.v1.Organisation\x12\x15\n\rsubject_kinds\x18\x05 \x03(\t\x12\x19\n\x11information_class\x18\x06 \x01(\t\x12\x0f\n\x07regions\x18\x07 \x03(\t\x12\x14\n\x0cupdate_cycle\x18\x08 \x01(\t\x12/\n\x07sharing\x18\t \x01(\x0b\x32\x1e.chengxin.catalog.v1.Attribute\x12\x30\n\x08openness\x18\n \x01(\x0b\x32\x1e.chengxin.catalog.v1.Attribute\x12\r\n\x05modes\x18\x0b \x03(\t\x12(\n\x05items\x18\x0c \x03(\x0b\x32\x19.chengxin.catalog.v1.Item\x12\x13\n\x0bnatural_key\x18\r \x03(\t\x12\x19\n\x11subject_name_item\x18\x0e \x01(\t\x12\x18\n\x10subject_id_items\x18\x0f \x03(\t\x12$\n\x1creporting_limit_working_days\x18\x10 \x01(\x05\x12@\n\x11\x64isclosure_period\x18\x11 \x01(\x0b\x32%.chengxin.catalog.v1.DisclosurePeriod\x12\x13\n\x0blegal_basis\x18\x12 \x03(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x13 \x01(\t\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_to\x18\x14 \x01(\t\x12\x37\n\x0frequired_one_of\x18\x15 \x03(\x0b\x32\x1e.chengxin.catalog.v1.ItemGroup\x12\x33\n\x0b\x63ross_rules\x18\x16 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CrossRule\x12?\n\x0elegal_document\x18\x17 \x01(\x0b\x32\'.chengxin.catalog.v1.LegalDocumentItems\x12\x30\n\x0cpublished_at\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14publication_document\x18\x19 \x01(\t\x12\x18\n\x10retirement_basis\x18\x1a \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x1b \x01(\t\x12\x15\n\rresource_code\x18\x1c \x01(\t\x12\x15\n\rcoverage_note\x18\x1d \x01(\t\"#\n\tLocalText\x12\n\n\x02zh\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"*\n\x0cOrganisation\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"-\n\tAttribute\x12\r\n\x05value\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\"\x1a\n\tItemGroup\x12\r\n\x05items\x18\x01 \x03(\t\"A\n\x12LegalDocumentItems\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\r\n\x05organ\x18\x03 \x01(\t\"=\n\x10\x44isclosurePeriod\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\r\n\x05years\x18\x03 \x01(\x05\"\x91\x03\n\x04Item\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06length\x18\x04 \x01(\x05\x12\r\n\x05scale\x18\x05 \x01(\x05\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x31\n\tcode_list\x18\x07 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CodeValue\x12\x10\n\x08multiple\x18\x08 \x01(\x08\x12\x12\n\nidentifier\x18\t \x01(\t\x12\x0f\n\x07pattern\x18\n \x01(\t\x12\x13\n\x0bsensitivity\x18\x0b \x01(\t\x12\r\n\x05modes\x18\x0c \x03(\t\x12\x0f\n\x07masking\x18\r \x01(\t\x12\x37\n\rcode_list_ref\x18\x0e \x01(\x0b\x32 .chengxin.catalog.v1.CodeListRef\x12\x0c\n\x04unit\x18\x0f \x01(\t\x12\x0c\n\x04note\x18\x10 \x01(\t\x12\x1a\n\x12not_after_delivery\x18\x11 \x01(\x08\",\n\x0b\x43odeListRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"G\n\tCodeValue\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\"\xe4\x01\n\x08\x43odeList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12-\n\x05title\x18\x03 \x01(\x0b\x32\x1e.chengxin.catalog.v1.LocalText\x12.\n\x06values\x18\x04 \x03(\x0b\x32\x1e.chengxin.catalog.v1.CodeValue\x12\x10\n\x08standard\x18\x05 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\tCrossRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\r\n\x05other\x18\x03 \x01(\t\x12\x0e\n\x06values\x18\x04 \x03(\t\"\xa9\x01\n\x07RuleSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\t\x12\x38\n\x06values\x18\x04 \x03(\x0b\x32(.chengxin.catalog.v1.RuleSet.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"V\n\x0c\x43\x61lendarYear\x12\x0c\n\x04year\x18\x01 \x01(\x05\x12\x11\n\tannounced\x18\x02 \x01(\x08\x12\x10\n\x08\x64\x61ys_off\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x61ys_worked\x18\x04 \x03(\t\"2\n\x12OrganisationRegion\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\"\x1d\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\"\xed\x02\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0c\x63ommitted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x1a.chengxin.catalog.v1.EntryH\x00\x12\x30\n\x08rule_set\x18\x04 \x01(\x0b\x32\x1c.chengxin.catalog.v1.RuleSetH\x00\x12:\n\rcalendar_year\x18\x05 \x01(\x0b\x32!.chengxin.catalog.v1.CalendarYearH\x00\x12\x32\n\tcode_list\x18\x06 \x01(\x0b\x32\x1d.chengxin.catalog.v1.CodeListH\x00\x12\x46\n\x13organisation_region\x18\x07 \x01(\x0b\x32\'.chengxin.catalog.v1.OrganisationRegionH\x00\x42\x08\n\x06\x63hange2\x80\x03\n\x0e\x43\x61talogService\x12`\n\x0bListEntries\x12\'.chengxin.catalog.v1.ListEntriesRequest\x1a(.chengxin.catalog.v1.ListEntriesResponse\x12L\n\x08GetEntry\x12$.chengxin.catalog.v1.GetEntryRequest\x1a\x1a.chengxin.catalog.v1.Entry\x12s\n\x15GetOrganisationRegion\x12\x31.chengxin.catalog.v1.GetOrganisationRegionRequest\x1a\'.chengxin.catalog.v1.OrganisationRegion\x12I\n\x05Watch\x12!.chengxin.catalog.v1.WatchRequest\x1a\x1b.chengxin.catalog.v1.Change0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,42 +40,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESRESPONSE']._serialized_end=258
   _globals['_GETENTRYREQUEST']._serialized_start=260
   _globals['_GETENTRYREQUEST']._serialized_end=308
-  _globals['_ENTRY']._serialized_start=311
-  _globals['_ENTRY']._serialized_end=1287
-  _globals['_LOCALTEXT']._serialized_start=1289
-  _globals['_LOCALTEXT']._serialized_end=1324
-  _globals['_ORGANISATION']._serialized_start=1326
-  _globals['_ORGANISATION']._serialized_end=1368
-  _globals['_ATTRIBUTE']._serialized_start=1370
-  _globals['_ATTRIBUTE']._serialized_end=1415
-  _globals['_ITEMGROUP']._serialized_start=1417
-  _globals['_ITEMGROUP']._serialized_end=1443
-  _globals['_LEGALDOCUMENTITEMS']._serialized_start=1445
-  _globals['_LEGALDOCUMENTITEMS']._serialized_end=1510
-  _globals['_DISCLOSUREPERIOD']._serialized_start=1512
-  _globals['_DISCLOSUREPERIOD']._serialized_end=1573
-  _globals['_ITEM']._serialized_start=1576
-  _globals['_ITEM']._serialized_end=1977
-  _globals['_CODELISTREF']._serialized_start=1979
-  _globals['_CODELISTREF']._serialized_end=2023
-  _globals['_CODEVALUE']._serialized_start=2025
-  _globals['_CODEVALUE']._serialized_end=2096
-  _globals['_CODELIST']._serialized_start=2099
-  _globals['_CODELIST']._serialized_end=2327
-  _globals['_CROSSRULE']._serialized_start=2329
-  _globals['_CROSSRULE']._serialized_end=2399
-  _globals['_RULESET']._serialized_start=2402
-  _globals['_RULESET']._serialized_end=2571
-  _globals['_RULESET_VALUESENTRY']._serialized_start=2526
-  _globals['_RULESET_VALUESENTRY']._serialized_end=2571
-  _globals['_CALENDARYEAR']._serialized_start=2573
-  _globals['_CALENDARYEAR']._serialized_end=2659
-  _globals['_ORGANISATIONREGION']._serialized_start=2661
-  _globals['_ORGANISATIONREGION']._serialized_end=2711
-  _globals['_WATCHREQUEST']._serialized_start=2713
-  _globals['_WATCHREQUEST']._serialized_end=2742
-  _globals['_CHANGE']._serialized_start=2745
-  _globals['_CHANGE']._serialized_end=3110
-  _globals['_CATALOGSERVICE']._serialized_start=3113
-  _globals['_CATALOGSERVICE']._serialized_end=3380
+  _globals['_GETORGANISATIONREGIONREQUEST']._serialized_start=310
+  _globals['_GETORGANISATIONREGIONREQUEST']._serialized_end=354
+  _globals['_ENTRY']._serialized_start=357
+  _globals['_ENTRY']._serialized_end=1333
+  _globals['_LOCALTEXT']._serialized_start=1335
+  _globals['_LOCALTEXT']._serialized_end=1370
+  _globals['_ORGANISATION']._serialized_start=1372
+  _globals['_ORGANISATION']._serialized_end=1414
+  _globals['_ATTRIBUTE']._serialized_start=1416
+  _globals['_ATTRIBUTE']._serialized_end=1461
+  _globals['_ITEMGROUP']._serialized_start=1463
+  _globals['_ITEMGROUP']._serialized_end=1489
+  _globals['_LEGALDOCUMENTITEMS']._serialized_start=1491
+  _globals['_LEGALDOCUMENTITEMS']._serialized_end=1556
+  _globals['_DISCLOSUREPERIOD']._serialized_start=1558
+  _globals['_DISCLOSUREPERIOD']._serialized_end=1619
+  _globals['_ITEM']._serialized_start=1622
+  _globals['_ITEM']._serialized_end=2023
+  _globals['_CODELISTREF']._serialized_start=2025
+  _globals['_CODELISTREF']._serialized_end=2069
+  _globals['_CODEVALUE']._serialized_start=2071
+  _globals['_CODEVALUE']._serialized_end=2142
+  _globals['_CODELIST']._serialized_start=2145
+  _globals['_CODELIST']._serialized_end=2373
+  _globals['_CROSSRULE']._serialized_start=2375
+  _globals['_CROSSRULE']._serialized_end=2445
+  _globals['_RULESET']._serialized_start=2448
+  _globals['_RULESET']._serialized_end=2617
+  _globals['_RULESET_VALUESENTRY']._serialized_start=2572
+  _globals['_RULESET_VALUESENTRY']._serialized_end=2617
+  _globals['_CALENDARYEAR']._serialized_start=2619
+  _globals['_CALENDARYEAR']._serialized_end=2705
+  _globals['_ORGANISATIONREGION']._serialized_start=2707
+  _globals['_ORGANISATIONREGION']._serialized_end=2757
+  _globals['_WATCHREQUEST']._serialized_start=2759
+  _globals['_WATCHREQUEST']._serialized_end=2788
+  _globals['_CHANGE']._serialized_start=2791
+  _globals['_CHANGE']._serialized_end=3156
+  _globals['_CATALOGSERVICE']._serialized_start=3159
+  _globals['_CATALOGSERVICE']._serialized_end=3543
 # @@protoc_insertion_point(module_scope)

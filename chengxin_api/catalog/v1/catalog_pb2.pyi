@@ -96,6 +96,26 @@ class GetEntryRequest(_message.Message):
 Global___GetEntryRequest: _TypeAlias = GetEntryRequest  # noqa: Y015
 
 @_typing.final
+class GetOrganisationRegionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USCC_FIELD_NUMBER: _builtins.int
+    uscc: _builtins.str
+    """Unified social credit code (GB 32100)."""
+    def __init__(
+        self,
+        *,
+        uscc: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uscc", b"uscc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrganisationRegionRequest: _TypeAlias = GetOrganisationRegionRequest  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """One published, immutable version of a catalog entry."""
 

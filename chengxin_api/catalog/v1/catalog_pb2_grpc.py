@@ -45,6 +45,11 @@ class CatalogServiceStub:
                 request_serializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetEntryRequest.SerializeToString,
                 response_deserializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.Entry.FromString,
                 _registered_method=True)
+        self.GetOrganisationRegion = channel.unary_unary(
+                '/chengxin.catalog.v1.CatalogService/GetOrganisationRegion',
+                request_serializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetOrganisationRegionRequest.SerializeToString,
+                response_deserializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.OrganisationRegion.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/chengxin.catalog.v1.CatalogService/Watch',
                 request_serializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.WatchRequest.SerializeToString,
@@ -70,6 +75,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOrganisationRegion(self, request, context):
+        """Where an organisation of the directory belongs. NOT_FOUND when the directory does not have it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Committed changes after a position, in order, without end. Resumable: pass the last position handled.
         """
@@ -89,6 +101,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetEntry,
                     request_deserializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetEntryRequest.FromString,
                     response_serializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.Entry.SerializeToString,
+            ),
+            'GetOrganisationRegion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganisationRegion,
+                    request_deserializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetOrganisationRegionRequest.FromString,
+                    response_serializer=chengxin_dot_catalog_dot_v1_dot_catalog__pb2.OrganisationRegion.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -151,6 +168,33 @@ class CatalogService:
             '/chengxin.catalog.v1.CatalogService/GetEntry',
             chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetEntryRequest.SerializeToString,
             chengxin_dot_catalog_dot_v1_dot_catalog__pb2.Entry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganisationRegion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.catalog.v1.CatalogService/GetOrganisationRegion',
+            chengxin_dot_catalog_dot_v1_dot_catalog__pb2.GetOrganisationRegionRequest.SerializeToString,
+            chengxin_dot_catalog_dot_v1_dot_catalog__pb2.OrganisationRegion.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class CatalogServiceStub:
     """Entries in force, one version each (the one in effect on `as_of`), ordered by code."""
     GetEntry: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetEntryRequest, _catalog_pb2.Entry]
     """One version of one entry. NOT_FOUND when there is no published version."""
+    GetOrganisationRegion: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetOrganisationRegionRequest, _catalog_pb2.OrganisationRegion]
+    """Where an organisation of the directory belongs. NOT_FOUND when the directory does not have it."""
     Watch: _grpc.UnaryStreamMultiCallable[_catalog_pb2.WatchRequest, _catalog_pb2.Change]
     """Committed changes after a position, in order, without end. Resumable: pass the last position handled."""
 
@@ -49,6 +51,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Entries in force, one version each (the one in effect on `as_of`), ordered by code."""
     GetEntry: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetEntryRequest, _catalog_pb2.Entry]  # type: ignore[assignment]
     """One version of one entry. NOT_FOUND when there is no published version."""
+    GetOrganisationRegion: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetOrganisationRegionRequest, _catalog_pb2.OrganisationRegion]  # type: ignore[assignment]
+    """Where an organisation of the directory belongs. NOT_FOUND when the directory does not have it."""
     Watch: _aio.UnaryStreamMultiCallable[_catalog_pb2.WatchRequest, _catalog_pb2.Change]  # type: ignore[assignment]
     """Committed changes after a position, in order, without end. Resumable: pass the last position handled."""
 
@@ -70,6 +74,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.Entry, _abc.Awaitable[_catalog_pb2.Entry]]:
         """One version of one entry. NOT_FOUND when there is no published version."""
+
+    @_abc_1.abstractmethod
+    def GetOrganisationRegion(
+        self,
+        request: _catalog_pb2.GetOrganisationRegionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.OrganisationRegion, _abc.Awaitable[_catalog_pb2.OrganisationRegion]]:
+        """Where an organisation of the directory belongs. NOT_FOUND when the directory does not have it."""
 
     @_abc_1.abstractmethod
     def Watch(

@@ -13,7 +13,7 @@ from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from chengxin_api.catalog.v1 import catalog_pb2_grpc
 from services.catalog.context import CatalogContext
 from services.catalog.domain.entry import Entry
-from services.catalog.usecases import read_catalog
+from services.catalog.usecases import organisations, read_catalog
 from services.catalog.usecases.paging import entries_page
 
 NAME = "chengxin.catalog.v1.CatalogService"
@@ -40,6 +40,14 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def GetEntry(self, request: pb.GetEntryRequest, context: grpc.ServicerContext) -> pb.Entry:
         """Returns a version of an entry."""
         return _entry(read_catalog.entry(self._ctx, caller(), request.code, request.version))
+
+    @serves(organisations.read)
+    def GetOrganisationRegion(
+        self, request: pb.GetOrganisationRegionRequest, context: grpc.ServicerContext
+    ) -> pb.OrganisationRegion:
+        """Returns where an organisation belongs."""
+        found = organisations.read(self._ctx, caller(), request.uscc)
+        return pb.OrganisationRegion(uscc=found.uscc, region=found.region)
 
     @serves(read_catalog.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
