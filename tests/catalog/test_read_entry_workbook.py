@@ -62,6 +62,8 @@ def enter(book: Any, label: str, *values: object) -> None:
             "7个工作日",
         ),
         (lambda b: enter(b, "变更报送时限（工作日）", 2**63), "目录条目!A20", "sheet.cell_number", "9"),
+        (lambda b: fill(b, "代码表", 2, "代码", 441702189003020123), "代码表!B2", "sheet.cell_rounded", "15"),
+        (lambda b: fill(b, "代码表", 2, "名称", 1234567890.1234567), "代码表!C2", "sheet.cell_rounded", "15"),
         (lambda b: fill(b, "信息项", 3, "长度", "9" * 19), "信息项!E3", "sheet.cell_number", "长度"),
         (lambda b: fill(b, "信息项", 2, "长度", "长"), "信息项!E2", "sheet.cell_number", "长"),
         (lambda b: fill(b, "信息项", 2, "必填", "也许"), "信息项!G2", "sheet.cell_word", "是、否"),

@@ -75,8 +75,6 @@ def read_book(out: Writer, most: int) -> None:
             _must_be_clear(parts, sheet)
             out.put(frames.SHEET, name)
             for number, values in _read_rows(sheet):
-                if lost := [column for column, value in enumerate(values, 1) if _has_lost_digits(value)]:
-                    raise Fault("FILE_WORKBOOK_SHOWN_OTHERWISE", cells=f"{column_name(lost[0])}{number}")
                 row = [_text_of_book_cell(value) for value in values]
                 while row and not row[-1]:
                     row.pop()

@@ -242,6 +242,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "“{sheet}”表第 {row} 行“{heading}”填的是“{value}”，应为不超过 9 位的整数，请只填数字",
         "row {row} of sheet “{sheet}” has “{value}” in “{heading}”; write a whole number of at most 9 digits and nothing else",
     ),
+    "sheet.cell_rounded": (
+        "“{sheet}”表第 {row} 行 {column} 列是超过 15 位的数字（{value}），电子表格只保存前 15 位；请将单元格设为文本格式后重新填写",
+        "row {row} of sheet “{sheet}” has a number of more than 15 digits in column {column} ({value}), of which a spreadsheet"
+        " keeps 15; format the cell as text and enter it again",
+    ),
     "sheet.cell_word": (
         "“{sheet}”表第 {row} 行“{heading}”填的是“{value}”，只能填：{permitted}",
         "row {row} of sheet “{sheet}” has “{value}” in “{heading}”; it can be: {permitted}",

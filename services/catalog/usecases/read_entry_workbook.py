@@ -29,6 +29,8 @@ ENTRY_SHEET_INVALID = invalid(
 )
 
 
+# How the reader of workbooks gives a number that lost digits.
+_ROUNDED: Final = re.compile(r"-?[0-9]\.[0-9]{15,}E\+[0-9]+\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 # The values for which an empty cell stands.
 _WHEN_EMPTY: Final = dict.fromkeys(form.FLAGS, "false") | {"identifier": "", "masking": ""}
@@ -171,6 +173,8 @@ class _Reader:
             cells = dict(enumerate(typed, 1))
             rest = []
             for column, text in cells.items():
+                if _ROUNDED.match(text):
+                    self.findings.append(_rounded(sheet, number, column, text))
                 if column in named or not text.strip():
                     continue
                 if open_ended and column > last:
@@ -231,6 +235,11 @@ class _Reader:
             rule = "sheet.cell_word" if cell else "sheet.cell_missing"
             self.findings.append(row.wrong(rule, heading, value=cell, permitted=permitted))
         return code == "true" if path in form.FLAGS else code
+
+
+def _rounded(sheet: str, row: int, column: int, text: str) -> Finding:
+    words: dict[str, object] = {"sheet": sheet, "row": row, "column": get_column_letter(column), "value": text}
+    return Finding(_place(sheet, row, column), "sheet.cell_rounded", words)
 
 
 def _place(sheet: str, row: int, column: int) -> str:

@@ -160,13 +160,6 @@ def test_a_book_of_the_catalog_has_the_same_checks(name: str) -> None:
     assert place in told.value.text("en")
 
 
-@pytest.mark.parametrize("value", ["441702189004170118", "1234567890.1234567", "0.12345678901234567"])
-def test_a_number_that_lost_digits_refuses_a_book_of_the_catalog(value: str) -> None:
-    with given(written(f"<c><v>1</v></c><c><v>{value}</v></c>")) as file, pytest.raises(Problem) as told:
-        tables(file, CALLER)
-    assert (told.value.code, told.value.params["cells"]) == ("FILE_WORKBOOK_SHOWN_OTHERWISE", "B2")
-
-
 def _hide(state: str) -> Callable[[bytes], bytes]:
     return lambda part: part.replace(b'state="visible"', f'state="{state}"'.encode())
 
