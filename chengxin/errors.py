@@ -343,6 +343,13 @@ IF_MATCH_FAILED = _define(
     "自您读取后内容已有变动（If-Match 与现在的 {etag} 不符），请重新读取后再办",
     "It has changed since you read it (If-Match does not name {etag}, which it is now); read it again first",
 )
+IF_MATCH_REQUIRED = _define(
+    "IF_MATCH_REQUIRED",
+    428,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    "他人也参与了编制：请先读取现在的内容，并在 If-Match 中写明其 ETag（现为 {etag}）",
+    "Another officer wrote of this too: read it as it is, and name the ETag that you read in If-Match (it is {etag})",
+)
 IDEMPOTENCY_CONFLICT = conflict(
     "IDEMPOTENCY_CONFLICT",
     "同一 Idempotency-Key（{key}）已用于另一请求，请换一个",

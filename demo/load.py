@@ -68,9 +68,8 @@ def _publish_catalog(access: DemoAccess, authority: Caller) -> int:
             headers = {"Idempotency-Key": f"demo-{code}-{today}"}
             draft = authority.post("/v1/catalog/drafts", catalog()[code], headers=headers)
             address = f"/v1/catalog/drafts/{draft['draft_id']}/publish"
-            authority.post(
-                address, {"effective_from": today}, headers={"Idempotency-Key": f"demo-publish-{code}-{today}"}
-            )
+            period = {"revision": draft["revision"], "effective_from": today}
+            authority.post(address, period, headers={"Idempotency-Key": f"demo-publish-{code}-{today}"})
     print(f"  catalog: {len(missing)} entries published, {len(catalog()) - len(missing)} were there", flush=True)
     return len(catalog())
 

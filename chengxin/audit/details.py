@@ -82,7 +82,7 @@ _ASKED: Final[Details] = (
 )
 _CASE: Final[Details] = {"objection_no": REFERENCE, "state": WORD, "repeated": FLAG, "objections": Several(REFERENCE)}
 _DRAFT: Final[Details] = {"draft_id": REFERENCE, "revision": COUNT, "content_sha256": DIGEST}
-_LIST_DRAFT: Final[Details] = {"draft_id": REFERENCE, "name": WORD, "content_sha256": DIGEST}
+_LIST_DRAFT: Final[Details] = {"draft_id": REFERENCE, "revision": COUNT, "name": WORD, "content_sha256": DIGEST}
 _OFFICER: Final[Details] = {"officer": WORD}
 _CLIENT: Final[Details] = {"client_id": WORD}
 _KEY: Final[Details] = {"client_id": WORD, "kid": WORD}
@@ -125,7 +125,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.DRAFT_REVIEWED: {**_DRAFT, "decision": WORD},
     Act.CODE_LIST_DRAFTED: _LIST_DRAFT,
     Act.CODE_LIST_DRAFT_EDITED: _LIST_DRAFT,
-    Act.CODE_LIST_PUBLISHED: {"name": WORD, "version": COUNT, "effective_from": DATE, "content_sha256": DIGEST},
+    Act.CODE_LIST_PUBLISHED: {**_LIST_DRAFT, "version": COUNT, "effective_from": DATE},
     Act.ORGANISATION_RECORDED: {
         "uscc": ORGANISATION,
         "region": REGION,

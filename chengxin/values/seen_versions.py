@@ -15,6 +15,11 @@ class SeenVersions:
         """Whether the caller has not seen this version, and so does not act on it."""
         return self.numbers is not None and version not in self.numbers
 
+    @property
+    def names_none(self) -> bool:
+        """Whether the caller acts on whichever version there is."""
+        return self.numbers is None
+
     def to_list(self) -> list[int] | None:
         """As a request is remembered for its repeats."""
         return None if self.numbers is None else sorted(self.numbers)

@@ -55,7 +55,7 @@ class CatalogCaller:
         draft = self.post("/v1/catalog/drafts", entry)
         assert draft.status_code == 201, draft.text
         assert draft.headers["Location"] == f"/v1/catalog/drafts/{draft.json['draft_id']}"
-        period = {"effective_from": effective_from, "effective_to": effective_to}
+        period = {"revision": 1, "effective_from": effective_from, "effective_to": effective_to}
         return self.post(f"/v1/catalog/drafts/{draft.json['draft_id']}/publish", period)
 
 

@@ -27,4 +27,4 @@ def publishes(catalog: RunningCatalog, content: dict[str, Any], day: str) -> Any
     draft = catalog.authority.post("/v1/catalog/code-lists/drafts", content)
     assert draft.status_code == 201, draft.text
     path = f"/v1/catalog/code-lists/drafts/{draft.json['draft_id']}/publish"
-    return catalog.authority.post(path, {"effective_from": day})
+    return catalog.authority.post(path, {"revision": 1, "effective_from": day})

@@ -59,15 +59,18 @@ def test_a_list_is_drafted_edited_and_published_in_versions(catalog: RunningCata
     assert authority.put(path, COLOURS | {"standard": ""}).json["code_list"]["standard"] == ""
     assert authority.put(path, COLOURS | {"name": "other"}).json["code"] == "CODE_LIST_RENAMED"
     assert catalog.caller("centre").get(path).json["version"] == 0
-    assert authority.post(f"{path}/publish", {"effective_from": "2026-11-24"}).json["version"] == 1
-    for refused in (authority.put(path, COLOURS), authority.post(f"{path}/publish", {"effective_from": "2026-12-01"})):
+    assert authority.post(f"{path}/publish", {"revision": 2, "effective_from": "2026-11-24"}).json["version"] == 1
+    for refused in (
+        authority.put(path, COLOURS),
+        authority.post(f"{path}/publish", {"revision": 2, "effective_from": "2026-12-01"}),
+    ):
         assert refused.json["code"] == "CODE_LIST_PUBLISHED"
     assert [d["version"] for d in authority.get("/v1/catalog/code-lists/drafts").json["drafts"]] == [1]
     unknown = "/v1/catalog/code-lists/drafts/codes_x"
     for refused in (
         authority.get(unknown),
         authority.put(unknown, COLOURS),
-        authority.post(f"{unknown}/publish", {"effective_from": "2026-11-24"}),
+        authority.post(f"{unknown}/publish", {"revision": 1, "effective_from": "2026-11-24"}),
     ):
         assert (refused.status_code, refused.json["code"]) == (404, "CODE_LIST_DRAFT_UNKNOWN")
     assert [e["act"] for e in catalog.audit.events if e["details"].get("code") == "CODE_LIST_DRAFT_UNKNOWN"] == [

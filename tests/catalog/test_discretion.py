@@ -37,7 +37,9 @@ def test_it_is_looked_for_again_when_the_draft_is_published(catalog: RunningCata
     """Also where the one that masks is not in force yet, or was published since."""
     draft = catalog.authority.post("/v1/catalog/drafts", entry("ZYZG", "")).json["draft_id"]
     assert catalog.authority.publishes(entry("CFGR"), "2027-01-01").status_code == 200
-    answer = catalog.authority.post(f"/v1/catalog/drafts/{draft}/publish", {"effective_from": "2026-11-24"})
+    answer = catalog.authority.post(
+        f"/v1/catalog/drafts/{draft}/publish", {"revision": 1, "effective_from": "2026-11-24"}
+    )
     assert len(refused(answer)) == 1
 
 

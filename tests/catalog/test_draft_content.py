@@ -59,7 +59,7 @@ def test_an_entry_covers_regions_that_there_are(catalog: RunningCatalog, licensi
     regions = catalog.authority.get("/v1/catalog/code-lists/region").json
     regions["values"] = [v for v in regions["values"] if v["code"] != "441700"]
     draft = catalog.authority.post("/v1/catalog/code-lists/drafts", regions).json["draft_id"]
-    today = {"effective_from": "2026-11-24"}
+    today = {"revision": 1, "effective_from": "2026-11-24"}
     assert catalog.authority.post(f"/v1/catalog/code-lists/drafts/{draft}/publish", today).status_code == 200
     refused = catalog.authority.post(f"{path}/publish", today)
     assert ("regions.0", "region.unknown") in [(e["field"], e["rule"]) for e in refused.json["errors"]]
@@ -105,7 +105,7 @@ def test_a_draft_is_edited_until_it_is_published(catalog: RunningCatalog, licens
     assert authority.get(path).json["entry"]["update_cycle"] == "weekly"
     assert catalog.caller("centre").get(path).status_code == 200
 
-    period = {"effective_from": "2026-11-24"}
+    period = {"revision": 2, "effective_from": "2026-11-24"}
     assert authority.post(f"{path}/publish", period).json["update_cycle"] == "weekly"
     assert authority.post(f"{path}/publish", period).json["code"] == "DRAFT_PUBLISHED"
     assert authority.put(path, licensing).json["code"] == "DRAFT_PUBLISHED"

@@ -10,12 +10,13 @@ from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from services.catalog.domain.draft import Draft, ReviewDecision
 from tests.catalog.conftest import CatalogCaller, RunningCatalog
 from tests.catalog.licensing_entry import CONTENT, NOW
+from tests.catalog.registers import COLOURS
 from tests.support import until
 
 MARKET = "11000000000000027K"
 TAX = "11000000000000035E"
 REVIEW_REQUIRED = {"name": "catalog", "effective_from": "2026-11-24", "values": {"review_required": 1}}
-TODAY = {"effective_from": "2026-11-24"}
+TODAY = {"revision": 1, "effective_from": "2026-11-24"}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_draft_goes_from_hand_to_hand_until_it_is_published(
     assert [(r["decision"], r["reviewer"], r["revision"]) for r in reviewed["reviews"]] == [
         ("approve", "officer:second", 2)
     ]
-    period = TODAY | {"publication_document": "阳发改信用〔2026〕1号"}
+    period = TODAY | {"revision": 2, "publication_document": "阳发改信用〔2026〕1号"}
     published = authority.post(f"{drafted}/publish", period).json
     assert published["publication_document"] == "阳发改信用〔2026〕1号"
     assert catalog.anybody.get("/v1/catalog/entries/XZXK").json == published
@@ -124,7 +125,7 @@ def test_a_repeat_is_judged_by_the_draft_as_it_is_now(
     assert second.post(f"{drafted}/review", verdict, **key).status_code == 200
 
     licensing["providers"] = [{"uscc": TAX, "name": "国家税务总局阳江市税务局"}]
-    assert second.put(drafted, licensing).status_code == 200
+    assert second.put(drafted, licensing, **{"If-Match": '"1"'}).status_code == 200
     assert provider(catalog).post(f"{drafted}/comments", remark, **key).json["code"] == "DRAFT_UNKNOWN"
     assert second.post(f"{drafted}/review", verdict, **key).json["code"] == "REVIEW_OWN_WORK"
 
@@ -134,7 +135,7 @@ def test_nobody_reviews_what_they_wrote_or_submitted(
 ) -> None:
     second, third = (catalog.caller("authority", sub=f"officer:{n}") for n in ("second", "third"))
     verdict = {"decision": "approve", "opinion": "同意", "revision": 2}
-    second.put(drafted, licensing)
+    second.put(drafted, licensing, **{"If-Match": '"1"'})
     assert third.post(f"{drafted}/review", verdict).json["code"] == "DRAFT_NOT_SUBMITTED"
     third.post(f"{drafted}/submit", {})
     assert catalog.caller("centre").post(f"{drafted}/review", verdict | {"opinion": " "}).status_code == 400
@@ -156,7 +157,8 @@ def test_when_review_is_required_nothing_is_published_without(
     assert authority.post("/v1/catalog/rules", REVIEW_REQUIRED).status_code == 201
 
     def publishes() -> str:
-        answered = authority.post(f"{drafted}/publish", TODAY)
+        revision = authority.get(drafted).json["revision"]
+        answered = authority.post(f"{drafted}/publish", TODAY | {"revision": revision})
         return str(answered.json.get("code") if answered.status_code != 200 else "published")
 
     def decides(decision: str, revision: int) -> None:
@@ -176,6 +178,42 @@ def test_when_review_is_required_nothing_is_published_without(
     assert publishes() == "published"
     assert [r["decision"] for r in authority.get(drafted).json["reviews"]] == ["return", "approve", "approve"]
     assert authority.post(f"{drafted}/submit", {}).json["code"] == "DRAFT_PUBLISHED"
+
+
+def test_what_is_published_was_read_and_no_edit_is_of_what_another_wrote_unseen(
+    catalog: RunningCatalog, drafted: str, licensing: dict[str, Any]
+) -> None:
+    """Drafts of entries and of code lists: else a county's later edit is in force for the whole city, unread."""
+    list_draft = catalog.authority.post("/v1/catalog/code-lists/drafts", COLOURS)
+    codes = f"/v1/catalog/code-lists/drafts/{list_draft.json['draft_id']}"
+    county = catalog.caller("authority", sub="officer:county", region="441702")
+    for path, content, wrote in (
+        (drafted, licensing, licensing | {"update_cycle": "weekly"}),
+        (codes, COLOURS, COLOURS | {"standard": "另一标准"}),
+    ):
+        for unseen in ({}, {"If-Match": "*"}):
+            refused = county.put(path, wrote, **unseen)
+            assert (refused.status_code, refused.json["code"]) == (428, "IF_MATCH_REQUIRED")
+            assert refused.json["params"] == {"etag": '"1"'}
+        # Who alone wrote it needs none.
+        assert catalog.authority.put(path, content).json["revision"] == 2
+        assert county.put(path, wrote, **{"If-Match": '"1"'}).status_code == 412
+        edited = county.put(path, wrote, **{"If-Match": '"2"'})
+        assert (edited.headers["ETag"], edited.json["authors"]) == ('"3"', ["officer:authority", "officer:county"])
+        # Now the first author has not seen it either.
+        assert catalog.authority.put(path, content).status_code == 428
+
+        refused = catalog.authority.post(f"{path}/publish", {"effective_from": "2026-11-24"})
+        assert [(e["field"], refused.status_code) for e in refused.json["errors"]] == [("revision", 400)]
+        refused = catalog.authority.post(f"{path}/publish", TODAY | {"revision": 2})
+        assert (refused.status_code, refused.json["code"]) == (409, "DRAFT_CHANGED")
+        assert catalog.authority.post(f"{path}/publish", TODAY | {"revision": 3}).json["version"] == 1
+    [event] = until(lambda: _with_draft(catalog, "code_list.published"), "the event is delivered")
+    assert event["details"]["revision"] == 3
+
+
+def _with_draft(catalog: RunningCatalog, act: str) -> list[dict[str, Any]]:
+    return [e for e in catalog.audit.of(act) if e["outcome"] == "ok" and "draft_id" in e["details"]]
 
 
 def test_nothing_is_published_for_a_provider_that_is_closed(catalog: RunningCatalog, drafted: str) -> None:
@@ -282,7 +320,7 @@ def test_a_change_is_shown_in_words_before_and_after_it_is_published(
     assert freed["en"] == "item XK_XKWS: it is optional now"
     assert (shown["effect"], shown["exposure"]) == ("none", "widens")
 
-    authority.post(f"/v1/catalog/drafts/{draft}/publish", {"effective_from": "2027-01-01"})
+    authority.post(f"/v1/catalog/drafts/{draft}/publish", {"revision": 1, "effective_from": "2027-01-01"})
     after = catalog.anybody.get("/v1/catalog/entries/XZXK/diff?from=1&to=2").json
     assert after["changes"] == before["changes"]
     assert catalog.anybody.get("/v1/catalog/entries/XZXK/diff?from=2").json["compatibility"] == "tightens"

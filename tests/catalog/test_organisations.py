@@ -18,7 +18,9 @@ def test_only_the_authority_keeps_the_registers(catalog: RunningCatalog) -> None
         someone = catalog.caller(role)
         for refused in (
             someone.post("/v1/catalog/code-lists/drafts", COLOURS),
-            someone.post("/v1/catalog/code-lists/drafts/codes_x/publish", {"effective_from": "2026-11-24"}),
+            someone.post(
+                "/v1/catalog/code-lists/drafts/codes_x/publish", {"revision": 1, "effective_from": "2026-11-24"}
+            ),
             someone.put(f"/v1/catalog/organisations/{USCC}", HOUSING),
         ):
             assert (role, refused.json["code"]) == (role, "ROLE_NOT_ALLOWED")
@@ -121,9 +123,9 @@ def test_an_officer_of_a_county_acts_for_it_only(catalog: RunningCatalog, licens
         county.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441721"}),
         # Whose it is comes before what is wrong with it.
         county.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441721", "name": ""}),
-        county.post(f"/v1/catalog/drafts/{draft}/publish", day),
+        county.post(f"/v1/catalog/drafts/{draft}/publish", day | {"revision": 1}),
         county.post("/v1/catalog/entries/XZXK/retire", {"effective_to": "2027-06-30", "basis": "修订"}),
-        county.post(f"/v1/catalog/code-lists/drafts/{codes}/publish", day),
+        county.post(f"/v1/catalog/code-lists/drafts/{codes}/publish", day | {"revision": 1}),
         county.post("/v1/catalog/rules", {"name": "catalog", **day, "values": {"review_required": 1}}),
         county.put("/v1/catalog/calendar/2027", {"days_off": ["2027-01-01"], "days_worked": []}),
     ):

@@ -57,7 +57,7 @@ def test_only_the_authority_compiles_and_publishes(
     someone = catalog.caller(role)
     for refused in (
         someone.post("/v1/catalog/drafts", licensing),
-        someone.post("/v1/catalog/drafts/draft_x/publish", {"effective_from": "2026-11-24"}),
+        someone.post("/v1/catalog/drafts/draft_x/publish", {"revision": 1, "effective_from": "2026-11-24"}),
         someone.post("/v1/catalog/rules", {"name": "x_y", "effective_from": "2027-01-01", "values": {"days": 1}}),
         someone.put("/v1/catalog/calendar/2027", {"days_off": [], "days_worked": []}),
     ):
@@ -71,10 +71,10 @@ def test_a_repeated_request_publishes_once(catalog: RunningCatalog, licensing: d
     first = authority.post("/v1/catalog/drafts", licensing, **key)
     assert authority.post("/v1/catalog/drafts", licensing, **key).json == first.json
     path = f"/v1/catalog/drafts/{first.json['draft_id']}/publish"
-    once = authority.post(path, {"effective_from": "2026-11-24"}, **{"Idempotency-Key": "k2"})
-    again = authority.post(path, {"effective_from": "2026-11-24"}, **{"Idempotency-Key": "k2"})
+    once = authority.post(path, {"revision": 1, "effective_from": "2026-11-24"}, **{"Idempotency-Key": "k2"})
+    again = authority.post(path, {"revision": 1, "effective_from": "2026-11-24"}, **{"Idempotency-Key": "k2"})
     assert (once.status_code, again.json) == (200, once.json)
-    other = authority.post(path, {"effective_from": "2026-11-25"}, **{"Idempotency-Key": "k2"})
+    other = authority.post(path, {"revision": 1, "effective_from": "2026-11-25"}, **{"Idempotency-Key": "k2"})
     assert other.json["code"] == "IDEMPOTENCY_CONFLICT"
     assert len(catalog.anybody.get("/v1/catalog/entries/XZXK/versions").json["entries"]) == 1
 

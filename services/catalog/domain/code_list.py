@@ -10,6 +10,8 @@ import msgspec
 
 from chengxin.errors import invalid, not_found, precondition
 from chengxin.values.clock import rfc3339
+from chengxin.values.seen_versions import SeenVersions
+from services.catalog.domain.draft import must_be_at, must_be_seen, with_author
 from services.catalog.domain.effective_dates import must_be_plausible
 from services.catalog.domain.entry import CodeListRef, CodeValue, EntryContent, LocalText
 from services.catalog.domain.entry_validation import Finding, text_findings, unprintable_findings
@@ -123,22 +125,38 @@ class CodeListDraft:
     content: CodeListContent
     # The version as which it was published; 0 before that.
     version: int = 0
+    # The number of edits; If-Match and the publication name it.
+    revision: int = 1
+    # The officers who wrote it, in the order in which they did.
+    authors: tuple[str, ...] = ()
 
-    def edited(self, content: CodeListContent) -> "CodeListDraft":
-        """Returns the draft with other content. Raises CODE_LIST_PUBLISHED, CODE_LIST_RENAMED."""
+    def edited(self, content: CodeListContent, author: str, seen: SeenVersions) -> "CodeListDraft":
+        """Returns the draft with other content; `seen` are the revisions that the editor has seen.
+
+        Raises CODE_LIST_PUBLISHED, IF_MATCH_FAILED, IF_MATCH_REQUIRED, CODE_LIST_RENAMED.
+        """
         self._must_be_open()
+        must_be_seen(self.revision, self.authors, author, seen)
         if content.name != self.content.name:
             raise CODE_LIST_RENAMED(name=self.content.name)
-        return replace(self, content=content)
+        authors = with_author(self.authors, author)
+        return replace(self, content=content, revision=self.revision + 1, authors=authors)
 
-    def published(self, version: int) -> "CodeListDraft":
-        """Returns the draft after its publication. Raises CODE_LIST_PUBLISHED."""
+    def published(self, version: int, revision: int) -> "CodeListDraft":
+        """Returns the draft after the publication of a revision. Raises CODE_LIST_PUBLISHED, DRAFT_CHANGED."""
         self._must_be_open()
+        must_be_at(self.revision, revision)
         return replace(self, version=version)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plain values for JSON."""
-        return {"draft_id": self.draft_id, "version": self.version, "code_list": self.content.to_dict()}
+        return {
+            "draft_id": self.draft_id,
+            "version": self.version,
+            "revision": self.revision,
+            "authors": list(self.authors),
+            "code_list": self.content.to_dict(),
+        }
 
     def _must_be_open(self) -> None:
         if self.version:
@@ -172,7 +190,14 @@ def read_code_list(plain: Mapping[str, Any]) -> CodeList:
 
 def read_list_draft(plain: Mapping[str, Any]) -> CodeListDraft:
     """Reads a draft from its JSON."""
-    return CodeListDraft(plain["draft_id"], msgspec.convert(plain["code_list"], CodeListContent), plain["version"])
+    return CodeListDraft(
+        plain["draft_id"],
+        msgspec.convert(plain["code_list"], CodeListContent),
+        plain["version"],
+        # Drafts of former versions have neither.
+        plain.get("revision") or 1,
+        tuple(plain.get("authors") or ()),
+    )
 
 
 def with_values(

@@ -1,12 +1,12 @@
 """The life of a draft until its publication: comments, submission, review (Art. 7)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chengxin.errors import IF_MATCH_FAILED, forbidden, not_found, precondition
+from chengxin.errors import IF_MATCH_FAILED, IF_MATCH_REQUIRED, forbidden, not_found, precondition
 from chengxin.values.clock import rfc3339
 from chengxin.values.seen_versions import SeenVersions
 from services.catalog.domain.entry import EntryContent, read_content
@@ -19,8 +19,8 @@ DRAFT_PUBLISHED = precondition(
 )
 DRAFT_CHANGED = precondition(
     "DRAFT_CHANGED",
-    "草案已被他人修改（当前修订号 {revision}），请重新读取后再提交",
-    "The draft was changed meanwhile (its revision is {revision}); read it again first",
+    "草案不是所指的修订（当前修订号 {revision}），请重新读取后再办",
+    "The draft is not at the revision that was named (it is at {revision}); read it again first",
 )
 DRAFT_CODE_CHANGED = precondition(
     "DRAFT_CODE_CHANGED",
@@ -132,7 +132,7 @@ class Draft:
     created_at: datetime
     updated_at: datetime
     state: DraftState = DraftState.DRAFT
-    # The number of edits; If-Match names it.
+    # The number of edits; If-Match, a review and a publication name it.
     revision: int = 1
     # The version as which it was published.
     version: int = 0
@@ -143,11 +143,11 @@ class Draft:
     def edited(self, content: EntryContent, author: str, at: datetime, seen: SeenVersions) -> "Draft":
         """Returns the draft with other content; it must be reviewed anew.
 
-        `seen` are the revisions that the editor has seen. Raises DRAFT_PUBLISHED, IF_MATCH_FAILED, DRAFT_CODE_CHANGED.
+        `seen` are the revisions that the editor has seen. Raises DRAFT_PUBLISHED, IF_MATCH_FAILED, IF_MATCH_REQUIRED,
+        DRAFT_CODE_CHANGED.
         """
         self.must_be_open()
-        if seen.leave_out(self.revision):
-            raise IF_MATCH_FAILED(etag=f'"{self.revision}"')
+        must_be_seen(self.revision, self.authors, author, seen)
         if content.code != self.content.code:
             raise DRAFT_CODE_CHANGED(code=self.content.code)
         edited = replace(self, content=content, updated_at=at, revision=self.revision + 1, state=DraftState.DRAFT)
@@ -177,9 +177,10 @@ class Draft:
         state = DraftState.REVIEWED if decision is ReviewDecision.APPROVE else DraftState.DRAFT
         return replace(self, state=state, reviews=(*self.reviews, review), updated_at=at)
 
-    def published(self, version: int, at: datetime, review_required: bool = False) -> "Draft":
-        """Returns the draft after its publication. Raises DRAFT_PUBLISHED, REVIEW_MISSING."""
+    def published(self, version: int, at: datetime, revision: int, review_required: bool = False) -> "Draft":
+        """Returns the draft after the publication of a revision. Raises DRAFT_PUBLISHED, DRAFT_CHANGED, REVIEW_MISSING."""
         self.must_be_open()
+        self._must_be_current(revision)
         if review_required and self.state is not DraftState.REVIEWED:
             raise REVIEW_MISSING(state=self.state)
         return replace(self, state=DraftState.PUBLISHED, version=version, updated_at=at)
@@ -209,11 +210,31 @@ class Draft:
         }
 
     def _must_be_current(self, revision: int | None) -> None:
-        if revision is not None and revision != self.revision:
-            raise DRAFT_CHANGED(revision=self.revision)
+        if revision is not None:
+            must_be_at(self.revision, revision)
 
     def _with_author(self, author: str) -> "Draft":
-        return self if author in self.authors else replace(self, authors=(*self.authors, author))
+        return replace(self, authors=with_author(self.authors, author))
+
+
+def must_be_at(current: int, named: int) -> None:
+    """Raises DRAFT_CHANGED when a draft is not at the revision that an officer read, and acts on."""
+    if named != current:
+        raise DRAFT_CHANGED(revision=current)
+
+
+def must_be_seen(current: int, authors: Sequence[str], editor: str, seen: SeenVersions) -> None:
+    """Whoever edits what others wrote has read it. Raises IF_MATCH_FAILED, IF_MATCH_REQUIRED."""
+    if seen.leave_out(current):
+        raise IF_MATCH_FAILED(etag=f'"{current}"')
+    # Who wrote the drafts of former versions is not known.
+    if seen.names_none and tuple(authors) != (editor,):
+        raise IF_MATCH_REQUIRED(etag=f'"{current}"')
+
+
+def with_author(authors: tuple[str, ...], author: str) -> tuple[str, ...]:
+    """The authors, and one who may be among them."""
+    return authors if author in authors else (*authors, author)
 
 
 def read_draft(plain: Mapping[str, Any]) -> Draft:

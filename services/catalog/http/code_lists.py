@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import made
+from chengxin.http.description import ProblemDocument, made, tagged
 from chengxin.http.inputs import Day
-from chengxin.http.web import PageQuery, RepeatableRequest, answer, at_address
+from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
-from services.catalog.domain.code_list import CodeListContent
+from services.catalog.domain.code_list import CodeListContent, CodeListDraft
 from services.catalog.domain.entry import CodeValue, LocalText
 from services.catalog.http.responses import VersionQuery, page
 from services.catalog.http.schemas import Strict
@@ -84,6 +84,8 @@ class ListDraftAnswer(BaseModel):
 
     draft_id: str
     version: int = Field(description="The version it was published as; 0 before")
+    revision: int = Field(description="Counts edits; sent as If-Match of an edit, and with the publication")
+    authors: list[str] = Field(description="Who wrote it")
     code_list: CodeListBody
 
 
@@ -95,10 +97,11 @@ class ListDraftsAnswer(BaseModel):
 
 
 class FirstDayBody(Strict):
-    """The day from which a version is in force."""
+    """The day from which a revision of a draft is in force."""
 
     beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead"
 
+    revision: int = Field(lt=10**9, description="The revision that was read, and is published")
     effective_from: Day = Field(
         description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
     )
@@ -108,6 +111,12 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
     """Adds the views of code lists."""
     _add_reading(app, ctx)
     _add_drafts(app, ctx)
+
+
+def _draft_answer(draft: CodeListDraft, status: int = 200) -> Response:
+    found = answer(draft.to_dict(), status)
+    found.set_etag(str(draft.revision))
+    return found
 
 
 def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
@@ -133,13 +142,13 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/code-lists/drafts",
         tags=[_LISTS],
         summary="Begin a code list",
-        responses={201: made(ListDraftAnswer)},
+        responses={201: made(tagged(ListDraftAnswer))},
     )
     @serves(lists.draft)
     def begin_list(body: CodeListBody, header: RepeatableRequest) -> Response:
         """The draft is of a new list, or of the next version of one."""
         draft = lists.draft(ctx, caller(), body.content(), header.idempotency_key)
-        return at_address(answer(draft.to_dict(), 201), "/v1/catalog/code-lists/drafts/{}", draft.draft_id)
+        return at_address(_draft_answer(draft, 201), "/v1/catalog/code-lists/drafts/{}", draft.draft_id)
 
     @app.get(
         "/v1/catalog/code-lists/drafts",
@@ -158,23 +167,25 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/code-lists/drafts/<draft_id>",
         tags=[_LISTS],
         summary="A draft of a code list",
-        responses={200: ListDraftAnswer},
+        responses={200: tagged(ListDraftAnswer)},
     )
     @serves(lists.read_draft)
     def read_list_draft(path: ListDraftPath) -> Response:
-        """The draft has the content of its last edit."""
-        return answer(lists.read_draft(ctx, caller(), path.draft_id).to_dict())
+        """The draft has the content of its last edit; the ETag is its revision."""
+        return _draft_answer(lists.read_draft(ctx, caller(), path.draft_id))
 
     @app.put(
         "/v1/catalog/code-lists/drafts/<draft_id>",
         tags=[_LISTS],
         summary="Replace a draft",
-        responses={200: ListDraftAnswer},
+        responses={200: tagged(ListDraftAnswer), 428: ProblemDocument},
     )
     @serves(lists.edit)
-    def edit_list(path: ListDraftPath, body: CodeListBody, header: RepeatableRequest) -> Response:
-        """A published draft can no longer be replaced."""
-        return answer(lists.edit(ctx, caller(), path.draft_id, body.content(), header.idempotency_key).to_dict())
+    def edit_list(path: ListDraftPath, body: CodeListBody, header: ConditionalRequest) -> Response:
+        """With If-Match, only the revision that you read is replaced; who edits what others wrote names it (428). A
+        published draft can no longer be replaced."""
+        seen, key = header.seen, header.idempotency_key
+        return _draft_answer(lists.edit(ctx, caller(), path.draft_id, body.content(), seen, key))
 
     @app.post(
         "/v1/catalog/code-lists/drafts/<draft_id>/publish",
@@ -184,6 +195,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.publish)
     def publish_list(path: ListDraftPath, body: FirstDayBody, header: RepeatableRequest) -> Response:
-        """Published entries keep the values that they were published with."""
-        published = lists.publish(ctx, caller(), path.draft_id, body.effective_from, header.idempotency_key)
-        return answer(published.to_dict())
+        """Only the revision that you read is published. Published entries keep the values that they were published
+        with."""
+        key = header.idempotency_key
+        return answer(lists.publish(ctx, caller(), path.draft_id, body.revision, body.effective_from, key).to_dict())

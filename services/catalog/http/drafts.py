@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import made, made_without_address, tagged
+from chengxin.http.description import ProblemDocument, made, made_without_address, tagged
 from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, at_address
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
@@ -83,11 +83,12 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/drafts/<draft_id>",
         tags=[_DRAFTS],
         summary="Replace the content of a draft",
-        responses={200: tagged(schemas.DraftAnswer)},
+        responses={200: tagged(schemas.DraftAnswer), 428: ProblemDocument},
     )
     @serves(drafts.edit)
     def edit_draft(path: DraftPath, body: schemas.EntryBody, header: ConditionalRequest) -> Response:
-        """With If-Match, only the revision that you read is replaced. The draft must be reviewed anew."""
+        """With If-Match, only the revision that you read is replaced; who edits what others wrote names it (428). The draft
+        must be reviewed anew."""
         seen, key = header.seen, header.idempotency_key
         return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), seen, key))
 
@@ -165,10 +166,12 @@ def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(publish.publish_draft)
     def publish_draft(path: DraftPath, body: schemas.PeriodBody, header: RepeatableRequest) -> Response:
-        """The version before it ends on the day before the new one begins."""
+        """Only the revision that you read is published. The version before it ends on the day before the new one begins."""
         period, document = InForcePeriod(body.effective_from, body.effective_to or None), body.publication_document
-        published = publish.publish_draft(ctx, caller(), path.draft_id, period, document, header.idempotency_key)
-        return answer(published.to_dict())
+        key = header.idempotency_key
+        return answer(
+            publish.publish_draft(ctx, caller(), path.draft_id, body.revision, period, document, key).to_dict()
+        )
 
     @app.post(
         "/v1/catalog/entries/<code>/retire",

@@ -117,7 +117,7 @@ class DraftAnswer(BaseModel):
     state: Literal["draft", "submitted", "reviewed", "published"]
     authors: list[str] = Field(description="Who wrote it; none of them may review it")
     reviews: list[ReviewAnswer] = Field(description="Oldest first")
-    revision: int = Field(description="Counts edits; send it as If-Match to edit only what you saw")
+    revision: int = Field(description="Counts edits; sent as If-Match of an edit, and with a publication")
     version: int = Field(description="The version it was published as; 0 before")
     created_at: str
     updated_at: str
@@ -132,10 +132,11 @@ class DraftsAnswer(BaseModel):
 
 
 class PeriodBody(Strict):
-    """The days on which a version is to be in force, both included."""
+    """The days on which a revision of a draft is to be in force, both included."""
 
     beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead, and effective_to not before it"
 
+    revision: int = Field(lt=10**9, description="The revision that was read, and is published")
     effective_from: Day = Field(description="Shanghai date, from today to two years ahead")
     effective_to: Annotated[date | Literal[""] | None, IN_ONE_FORM] = Field(
         None, description="Empty: until the next version"

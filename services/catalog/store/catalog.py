@@ -163,6 +163,9 @@ class CodeListDraftRow(Document):
     # The version as which it was published; 0 before that.
     version = IntField(required=True)
     code_list = ObjectField(required=True)
+    # Drafts of former versions lack these.
+    revision = IntField()
+    authors = ListField(StringField())
     meta = {"collection": "code_list_drafts", "retention": kept("how a code list came about")}
 
 

@@ -13,6 +13,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
+from chengxin.values.seen_versions import ANY_VERSION, SeenVersions
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.code_list import (
     CODE_LIST_DRAFT_UNKNOWN,
@@ -58,7 +59,7 @@ def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) ->
 def draft(ctx: CatalogContext, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
     """Begins a draft of a list. Raises CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
-    begun = CodeListDraft(new_id("codes"), content)
+    begun = CodeListDraft(new_id("codes"), content, authors=(caller.sub,))
 
     def work(unit: UnitOfWork) -> CodeListDraft:
         _save(ctx, caller, unit, Act.CODE_LIST_DRAFTED, begun)
@@ -77,17 +78,26 @@ def any_list_draft(
 
 @command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",), may=any_list_draft, power=_DRAFTING)
 def edit(
-    ctx: CatalogContext, caller: Principal, draft_id: str, content: CodeListContent, key: str = ""
+    ctx: CatalogContext,
+    caller: Principal,
+    draft_id: str,
+    content: CodeListContent,
+    seen: SeenVersions = ANY_VERSION,
+    key: str = "",
 ) -> CodeListDraft:
-    """Replaces a draft. Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_RENAMED, CODE_LIST_INVALID."""
+    """Replaces a draft, if its revision is one that the editor has seen.
+
+    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, IF_MATCH_FAILED, IF_MATCH_REQUIRED, CODE_LIST_RENAMED,
+    CODE_LIST_INVALID.
+    """
     must_be_sound(content.findings(), CODE_LIST_INVALID)
 
     def work(unit: UnitOfWork, draft: CodeListDraft) -> CodeListDraft:
-        edited = draft.edited(content)
+        edited = draft.edited(content, caller.sub, seen)
         _save(ctx, caller, unit, Act.CODE_LIST_DRAFT_EDITED, edited)
         return edited
 
-    asked = canonical([Act.CODE_LIST_DRAFT_EDITED, draft_id, content.to_dict()])
+    asked = canonical([Act.CODE_LIST_DRAFT_EDITED, draft_id, seen.to_list(), content.to_dict()])
     done = ctx.store.once_on(
         lambda unit: _authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, CodeListDraft.to_dict
     )
@@ -125,19 +135,23 @@ def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeLis
         "everybody, who reads the catalog; its followers, by the feed",
     ),
 )
-def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
-    """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
+def publish(
+    ctx: CatalogContext, caller: Principal, draft_id: str, revision: int, first: date, key: str = ""
+) -> CodeList:
+    """Publishes a revision of a draft as the next version of its list. Entries keep the values that they were published
+    with.
 
-    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
+    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, DRAFT_CHANGED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS,
+    EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: UnitOfWork, draft: CodeListDraft) -> CodeList:
         must_be_sound(draft.content.findings(), CODE_LIST_INVALID)
-        published = _publish(ctx, caller, unit, draft.content, first)
-        ctx.store.save_list_draft(draft.published(published.version), unit)
+        published = _publish(ctx, caller, unit, draft.content, first, draft_id=draft_id, revision=draft.revision)
+        ctx.store.save_list_draft(draft.published(published.version, revision), unit)
         return published
 
-    asked = canonical([Act.CODE_LIST_PUBLISHED, draft_id, first.isoformat()])
+    asked = canonical([Act.CODE_LIST_PUBLISHED, draft_id, revision, first.isoformat()])
     done = ctx.store.once_on(
         lambda unit: _authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, CodeList.to_dict
     )
@@ -194,12 +208,17 @@ def _authorised_draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | Non
 
 def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, begun: CodeListDraft) -> None:
     ctx.store.save_list_draft(begun, unit)
-    details = {"draft_id": begun.draft_id, "name": begun.content.name, "content_sha256": _sha256(begun.content)}
+    details = {
+        "draft_id": begun.draft_id,
+        "revision": begun.revision,
+        "name": begun.content.name,
+        "content_sha256": _sha256(begun.content),
+    }
     unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
 def _publish(
-    ctx: CatalogContext, caller: Principal, unit: UnitOfWork, content: CodeListContent, first: date
+    ctx: CatalogContext, caller: Principal, unit: UnitOfWork, content: CodeListContent, first: date, **draft: object
 ) -> CodeList:
     before = ctx.store.newest_code_list(content.name, unit)
     published = following(content, first, before, ctx.clock.now(), ctx.clock.today())
@@ -210,7 +229,7 @@ def _publish(
         "version": published.version,
         "effective_from": first.isoformat(),
         "content_sha256": _sha256(content),
-    }
+    } | draft
     unit.record(ctx.audit.event(Act.CODE_LIST_PUBLISHED, caller, details=details).encode())
     return published
 

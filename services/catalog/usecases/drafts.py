@@ -72,7 +72,7 @@ def edit(
 ) -> Draft:
     """Replaces the content of a draft, if its revision is one that the editor has seen.
 
-    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, IF_MATCH_FAILED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, IF_MATCH_FAILED, IF_MATCH_REQUIRED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
     sound = _sound(ctx, content)
     asked = canonical([Act.DRAFT_EDITED, draft_id, seen.to_list(), content.to_dict()])

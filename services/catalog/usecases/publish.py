@@ -40,19 +40,26 @@ from services.catalog.usecases.drafts import COMPILERS, any_draft, authorised_dr
     ),
 )
 def publish_draft(
-    ctx: CatalogContext, caller: Principal, draft_id: str, period: InForcePeriod, document: str = "", key: str = ""
+    ctx: CatalogContext,
+    caller: Principal,
+    draft_id: str,
+    revision: int,
+    period: InForcePeriod,
+    document: str = "",
+    key: str = "",
 ) -> Entry:
-    """Publishes a draft as the next version of its entry; the version before it ends the day before.
+    """Publishes a revision of a draft as the next version of its entry; the version before it ends the day before.
 
-    `document` names the document of publication. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, REVIEW_MISSING, ENTRY_INVALID,
-    PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
+    `document` names the document of publication. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, REVIEW_MISSING,
+    ENTRY_INVALID, PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: UnitOfWork, draft: Draft) -> Entry:
         content = draft.content
         now, today = ctx.clock.now(), ctx.clock.today()
         before = ctx.store.newest(content.code, unit)
-        published = draft.published(before.version + 1 if before else 1, now, _review_required(ctx, today, unit))
+        version = before.version + 1 if before else 1
+        published = draft.published(version, now, revision, _review_required(ctx, today, unit))
         # The rules may have become stricter since it was written.
         faults = chain(wrong(ctx, resolved(ctx, content, unit), unit), _closed(ctx, content, unit))
         must_be_sound(faults, ENTRY_INVALID)
@@ -67,7 +74,7 @@ def publish_draft(
         return publication.entry
 
     days = [period.first.isoformat(), period.last.isoformat() if period.last else ""]
-    asked = canonical([Act.ENTRY_PUBLISHED, draft_id, *days, *filter(None, [document])])
+    asked = canonical([Act.ENTRY_PUBLISHED, draft_id, revision, *days, *filter(None, [document])])
     done = ctx.store.once_on(
         lambda unit: authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, Entry.to_dict
     )
