@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chengxin.store.field_encryption import is_encrypted
 from chengxin.values.identifiers import fault_of
 from chengxin.values.name_faults import name_fault
+from chengxin.values.personal_numbers import is_persons_instead
 from chengxin.values.text_forms import first_hidden, standard_name
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
@@ -33,7 +34,9 @@ PAST = st.dates(date(1950, 1, 1), TODAY)
 CODES = st.integers(1, 999_999).map(lambda n: demo_uscc("91", n, "MA"))
 # As our reader of workbooks gives numbers of more than 15 digits.
 LONG = ("1.2345678901234567E+09", "0.3333333333333333E+00")
-REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789")
+REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789").filter(
+    lambda number: not is_persons_instead(number)
+)
 PEOPLE = st.builds(demo_identity_number, st.dates(date(1886, 1, 1), date(1899, 12, 31)), st.integers(1, 999))
 
 
