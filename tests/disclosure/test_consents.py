@@ -2,6 +2,7 @@
 
 import pytest
 
+from chengxin.values.page_tokens import encode_page_token
 from services.disclosure.store.consents import ConsentStore
 from tests.disclosure.running_disclosure import LI_NA, RunningDisclosure
 
@@ -80,6 +81,43 @@ def test_a_consent_is_good_as_often_as_it_says(lending: RunningDisclosure) -> No
     assert [asked(lending, consent_id).status_code for _ in range(3)] == [200, 200, 403]
 
 
+def test_a_further_page_is_the_same_use(lending: RunningDisclosure) -> None:
+    """For the token and the entries of the first page: the token of a page can be made by anybody."""
+    lending.delivers(lending.record("CFGR", LI_NA, "李娜", "more", CF_WSH="2", CF_GSJZQ="2027-11-20"))
+    consent_id = given(lending, uses=1)
+    claims = {"sub": "c-bank", "org": BANK, "consent_id": consent_id, "purpose": "loan_application"}
+    bank, other = (lending.caller("subject_authorized", **claims) for _ in range(2))
+    asks = "/v1/authorized/queries"
+    first = bank.post(asks, {"page_size": 1}).json
+    following = {"page_size": 1, "page_token": first["next_page_token"]}
+    assert first["next_page_token"]
+    for _ in range(2):
+        # Also when its answer was lost.
+        second = bank.post(asks, following).json
+        assert [len(second["records"]), second["next_page_token"]] == [1, ""]
+    assert second["records"] != first["records"]
+    for refused in (
+        bank.post(asks, {"page_size": 1}),
+        bank.post(asks, following | {"entries": ["CFGR"]}),
+        bank.post(asks, following | {"page_token": encode_page_token(second["records"][0]["record_id"])}),
+        other.post(asks, following),
+    ):
+        assert (refused.status_code, refused.json["code"]) == (403, "CONSENT_USED_UP")
+    assert lending.person().get(f"/v1/me/consents/{consent_id}").json["uses_left"] == 0
+    lending.person().delete(f"/v1/me/consents/{consent_id}")
+    assert bank.post(asks, following).json["code"] == "CONSENT_WITHDRAWN"
+
+
+def test_a_person_consents_to_what_may_be_about_persons(lending: RunningDisclosure) -> None:
+    terms = TERMS | {"entries": ["CFGR", "XZXK"]}
+    refused = lending.person().post("/v1/me/consents", terms)
+    assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [("entries", "about_organisations")]
+    assert "XZXK" in refused.json["errors"][0]["message"]
+    assert "CFGR" not in refused.json["errors"][0]["message"]
+    company = lending.caller("subject", sub=lending.ref(BANK), org=BANK)
+    assert company.post("/v1/me/consents", terms | {"entries": ["XZXK", "XZXK"]}).json["entries"] == ["XZXK"]
+
+
 def test_the_last_use_is_taken_once(lending: RunningDisclosure, monkeypatch: pytest.MonkeyPatch) -> None:
     consent_id = given(lending, uses=1)
     take = ConsentStore.take_use
@@ -143,7 +181,7 @@ def test_a_repeated_request_gives_one_consent(lending: RunningDisclosure) -> Non
     one, two = (person.post("/v1/me/consents", TERMS, **key).json for _ in range(2))
     # The code is shown once: to repeat it, the service would have to keep it.
     assert one.pop("code")
-    assert two.pop("code") == ""
+    assert two.pop("code") is None
     assert one == two
     other = person.post("/v1/me/consents", TERMS | {"purpose": "tender"}, **key)
     assert other.json["code"] == "IDEMPOTENCY_CONFLICT"

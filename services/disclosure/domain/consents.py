@@ -88,6 +88,10 @@ class Consent:
             return CONSENT_USED_UP()
         return None
 
+    def in_use(self) -> "Consent":
+        """Returns the consent for a further page of a query that was counted already."""
+        return replace(self, uses_left=None)
+
     def withdrawn(self, at: str) -> "Consent":
         """Returns the consent as withdrawn; a second withdrawal changes nothing."""
         return self if self.withdrawn_at else replace(self, withdrawn_at=at)

@@ -38,11 +38,16 @@ class ConsentBody(Body):
     )
     purpose: str = Field(pattern=r"^[a-z][a-z0-9_]{1,63}$", description="For example loan_application")
     entries: list[str] = Field(
-        default_factory=list, max_length=200, description="Entry codes; empty: all that may be disclosed by consent"
+        default_factory=list,
+        max_length=200,
+        description="Entry codes, of a person such as are about persons; one that is named twice counts once. Empty: all "
+        "that may be disclosed by consent",
     )
     valid_from: OptionalDay = Field(None, description="Shanghai date; today when left out")
     valid_to: Day = Field(description="Shanghai date, included")
-    uses: int | None = Field(None, ge=1, le=1_000_000, description="How many queries; as many as needed when left out")
+    uses: int | None = Field(
+        None, ge=1, le=1_000_000, description="How many queries, with all their pages; as many as needed when left out"
+    )
 
 
 class ConsentAnswer(BaseModel):
@@ -63,8 +68,9 @@ class ConsentAnswer(BaseModel):
 class GivenConsentAnswer(ConsentAnswer):
     """A consent with the code for the organisation that may ask."""
 
-    code: str = Field(
-        description="To hand over: its client exchanges it at POST /oauth/token. Told once; empty when a request is repeated"
+    code: str | None = Field(
+        description="To hand over: its client exchanges it at POST /oauth/token. Told once: null when a request is "
+        "repeated; POST …/code gives another"
     )
 
 
@@ -81,7 +87,8 @@ def add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
     @app.post("/v1/me/consents", tags=[OWN], summary="Give a consent", responses={201: made(GivenConsentAnswer)})
     @serves(consent.give)
     def give(body: ConsentBody, header: RepeatableRequest) -> Response:
-        """To one organisation, for one purpose, for a time; with the code to hand over to it."""
+        """To one organisation, for one purpose, for a time; with the code to hand over to it. A repeat answers what the
+        first request did, without the code; how the consent stands now, GET tells."""
         begins = body.valid_from or ctx.clock.today()
         entries = frozenset(body.entries)
         terms = consent.ConsentTerms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
@@ -126,7 +133,7 @@ def add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         return answer(consent.withdraw(ctx, caller(), path.consent_id).to_dict())
 
 
-def _with_code(given: Consent, code: str, status: int) -> Response:
+def _with_code(given: Consent, code: str | None, status: int) -> Response:
     found = answer(given.to_dict() | {"code": code}, status)
     found.headers["Cache-Control"] = "no-store"
     return found

@@ -1,9 +1,14 @@
 """The stored consents."""
 
+from typing import Final
+
 from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import fields_of, stored_form
 from chengxin.values.document import RawDocument
 from services.disclosure.store.documents import ConsentRow
+
+# Queries of one consent that go on at a time: the oldest is forgotten.
+_MOST_FURTHER: Final = 50
 
 
 class ConsentStore:
@@ -40,6 +45,11 @@ class ConsentStore:
         """Takes one use of a consent whose uses are counted. Returns False when none is left."""
         left = {"_id": consent_id, "uses_left": {"$gt": 0}}
         return bool(self._consents.collection.update_one(left, {"$inc": {"uses_left": -1}}).modified_count)
+
+    def add_further(self, consent_id: str, page: str) -> None:
+        """Remembers a further page of a query that was counted."""
+        pages = {"$each": [page], "$slice": -_MOST_FURTHER}
+        self._consents.collection.update_one({"_id": consent_id}, {"$push": {"further": pages}})
 
     def return_use(self, consent_id: str) -> None:
         """Gives back one use of a consent whose uses are counted."""

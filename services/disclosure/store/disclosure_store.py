@@ -87,6 +87,7 @@ class DisclosureStore:
         self.objections = FollowedObjectionStore(self.rows, self.locations)
         self.entries = entries = FollowedEntryStore(self.rows)
         self.entry, self.save_entry, self.entries_with_mode = entries.get, entries.save, entries.with_mode
+        self.entries_about_persons = entries.about_persons
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
     def rows(self, document: Any) -> Collection[RawDocument]:

@@ -198,11 +198,14 @@ class ConsentRow(Document):
     withdrawn_at = StringField()
     # SHA-256 of the code that the grantee exchanges.
     code_digest = StringField()
+    # Digests of the pages that were told to follow, the newest last: each is of a use that was counted.
+    further = ListField(StringField())
     meta = {
         "collection": "consents",
         "retention": kept("who was allowed what (Art. 16)"),
         "direct_writes": {
             "take_use": "one conditional write, so that a use is counted once; the query is on record",
+            "add_further": "the page after an answer, which is on record",
             "return_use": "one use, of a query that was not answered",
         },
         "indexes": ["subject_ref", {"fields": ["code_digest"], "sparse": True}],

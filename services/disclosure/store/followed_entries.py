@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 from chengxin.bounds import own
 from chengxin.store.database import UnitOfWork
 from chengxin.values.document import RawDocument
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.store.documents import FollowedEntryRow
 
@@ -68,6 +69,15 @@ class FollowedEntryStore:
         rows = self._rows(FollowedEntryRow)
         # A code has no colon, so these are all of its versions, by the index of ids.
         return {c for c in codes if rows.find_one({"_id": {"$gt": f"{c}:", "$lt": f"{c};"}, "modes": mode}, {"_id": 1})}
+
+    def about_persons(self, codes: Iterable[str]) -> set[str]:
+        """Returns those of the codes that a published entry has, of which some version is about persons."""
+        rows, kind = self._rows(FollowedEntryRow), INDIVIDUAL
+        return {
+            c
+            for c in codes
+            if rows.find_one({"_id": {"$gt": f"{c}:", "$lt": f"{c};"}, "subject_kinds": kind}, {"_id": 1})
+        }
 
     def save(self, entry: RawDocument, unit: UnitOfWork) -> None:
         """Keeps a version of an entry."""

@@ -18,7 +18,7 @@ from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
-from chengxin.values.canonical_json import canonical
+from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.clock import rfc3339
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.ids import new_id
@@ -62,12 +62,12 @@ def own_consent(ctx: DisclosureContext, caller: Principal, consent: Consent | No
 
 
 @command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
-def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str]:
-    """The subject gives a consent, and gets the code to hand over: once; a repeated request gets an empty code.
+def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str | None]:
+    """The subject gives a consent, and gets the code to hand over: once; a repeated request gets none.
 
     Raises INPUT_INVALID for one that could never be used.
     """
-    if faults := [*_period_faults(terms, ctx.clock.today()), *_faults_of_what_is_named(ctx, terms)]:
+    if faults := [*_period_faults(terms, ctx.clock.today()), *_faults_of_what_is_named(ctx, caller, terms)]:
         raise INPUT_INVALID(fields=faults)
     consent = Consent(
         new_id("consent"),
@@ -89,7 +89,7 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
 
     asked = canonical([Act.CONSENT_GIVEN, {**consent.to_dict(), "consent_id": "", "given_at": ""}])
     done = ctx.store.store.once(caller.sub, key, asked, work, Consent.to_dict)
-    return done.or_read(read_consent), code if done.first else ""
+    return done.or_read(read_consent), code if done.first else None
 
 
 def _period_faults(terms: ConsentTerms, today: date) -> Iterator[FieldError]:
@@ -103,7 +103,7 @@ def _period_faults(terms: ConsentTerms, today: date) -> Iterator[FieldError]:
             yield FieldError(field, "period", told)
 
 
-def _faults_of_what_is_named(ctx: DisclosureContext, terms: ConsentTerms) -> Iterator[FieldError]:
+def _faults_of_what_is_named(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms) -> Iterator[FieldError]:
     if not is_uscc(terms.grantee):
         told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a valid unified social credit code (GB 32100)"
         yield FieldError("grantee", "uscc", told)
@@ -111,6 +111,11 @@ def _faults_of_what_is_named(ctx: DisclosureContext, terms: ConsentTerms) -> Ite
         named = "、".join(unknown[:_NAMED_ENTRIES])
         told = f"目录中没有可凭授权查询的条目：{named} / no entries of the catalog that a consent opens: {named}"
         yield FieldError("entries", "unknown_entry", told)
+    elif not caller.org and (others := sorted(terms.entries - ctx.store.entries_about_persons(terms.entries))):
+        # Whoever acts for an organisation has its code in the token.
+        named = "、".join(others[:_NAMED_ENTRIES])
+        told = f"这些目录只涉及组织，不涉及您个人：{named} / these entries are only about organisations: {named}"
+        yield FieldError("entries", "about_organisations", told)
 
 
 @command(Act.CONSENT_CODE_RENEWED, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE, may=own_consent)
@@ -196,9 +201,10 @@ def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Cons
 
 
 def use(
-    ctx: DisclosureContext, caller: Principal, ref: str, entries: Set[str]
+    ctx: DisclosureContext, caller: Principal, ref: str, entries: Set[str], after: str
 ) -> tuple[Consent | None, Problem | None]:
-    """Takes a use from the consent that the caller's token names. Returns it, or why it does not cover the query.
+    """Takes a use from the consent that the caller's token names, unless the query is for a further page (`further`).
+    Returns it, or why it does not cover the query.
 
     It needs no transaction, and so does not wait for those of this process: a use is counted by one conditional write.
     """
@@ -206,6 +212,8 @@ def use(
     if plain is None:
         return None, CONSENT_UNKNOWN()
     consent = read_consent(plain)
+    if after and _page(caller, entries, after) in plain["further"]:
+        consent = consent.in_use()
     problem = consent.refusal(caller, ref, entries, ctx.clock.today())
     counted = problem is None and consent.uses_left is not None
     if counted and not ctx.store.consents.take_use(consent.consent_id):
@@ -214,10 +222,20 @@ def use(
     return consent, problem
 
 
+def further(ctx: DisclosureContext, caller: Principal, entries: Set[str], following: str) -> None:
+    """The page after an answer is of the same use, for the same token and entries. Page tokens are not signed, so those
+    that were handed out are remembered; the token ends soon, and with it the use."""
+    ctx.store.consents.add_further(caller.consent_id, _page(caller, entries, following))
+
+
 def give_back(ctx: DisclosureContext, consent: Consent) -> None:
     """Returns a use that was taken for a query that was not answered."""
     if consent.uses_left is not None:
         ctx.store.consents.return_use(consent.consent_id)
+
+
+def _page(caller: Principal, entries: Set[str], after: str) -> str:
+    return digest(canonical([caller.jti, sorted(entries), after]))
 
 
 def _new_code() -> str:

@@ -169,7 +169,10 @@ def authorized(
             given = _used(ctx, caller, identifier, ask)
             ref = given.subject_ref
             page = read(ctx, ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
-            return _answered(ctx, Act.RECORD_QUERIED_AUTHORIZED, caller, ref, page, _as_records_show)
+            answered = _answered(ctx, Act.RECORD_QUERIED_AUTHORIZED, caller, ref, page, _as_records_show)
+            if answered.following:
+                consent.further(ctx, caller, ask.entries, answered.following)
+            return answered
     except Exception:
         if given is not None:
             # A query without an answer is not a use, whatever the reason.
@@ -180,7 +183,7 @@ def authorized(
 
 def _used(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery) -> Consent:
     ref = ref_of(ctx, identifier) if identifier != SubjectIdentifier() else ""
-    given, problem = consent.use(ctx, caller, ref, ask.entries)
+    given, problem = consent.use(ctx, caller, ref, ask.entries, ask.after)
     if given is None or problem is not None:
         refusal = problem or CONSENT_UNKNOWN()
         ctx.audit.refused(Act.RECORD_QUERIED_AUTHORIZED, caller, refusal)
