@@ -49,7 +49,8 @@ def supervision_by_a_supervisor(
     power=Power(
         OWN,
         two("one officer alone could give a system of hers access to any record; less than before is in force at once"),
-        "the client's holder, at /v1/identity/clients/me; officers of the region, in the list of proposals",
+        "the client's holder, at /v1/identity/clients/me if the client has a role already; officers of the region, in "
+        "the list of proposals",
     ),
 )
 def propose_for_client(

@@ -90,13 +90,17 @@ def test_a_position_of_another_feed_is_refused(city: RunningDisclosure, portal: 
     city.delivers(licence(city))
     portal.follow()
     assert feed(city.anybody, f"?after={portal.position}")["changes"] == []
-    ahead = city.anybody.get(f"/v1/public/feed?after={portal.position + (5 << 20)}")
-    assert (ahead.status_code, ahead.json["code"]) == (409, "FEED_POSITION_UNKNOWN")
-    for position in (portal.position + (5 << 20), 2**62):
+    ahead = portal.position + (5 << 20)
+    refused = city.anybody.get(f"/v1/public/feed?after={ahead}")
+    assert (refused.status_code, refused.json["code"]) == (409, "FEED_POSITION_UNKNOWN")
+    # What was sent, not a row of the store.
+    assert refused.json["params"] == {"after": str(ahead)}
+    for position in (ahead, 2**62):
         request = pb.WatchPublicRequest(after=position)
-        with pytest.raises(grpc.RpcError) as refused:
+        with pytest.raises(grpc.RpcError) as told:
             next(city.stub.WatchPublic(request, metadata=city.metadata("public", sub="p")))
-        assert Problem.from_rpc(refused.value).code == "FEED_POSITION_UNKNOWN"
+        problem = Problem.from_rpc(told.value)
+        assert (problem.code, problem.params) == ("FEED_POSITION_UNKNOWN", {"after": str(position)})
 
 
 def test_who_waits_is_answered_when_there_is_something(city: RunningDisclosure) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
+from chengxin.errors import FEED_POSITION_UNKNOWN, Problem, exhausted, not_found
 from chengxin.store.database import OutboxRow
 from chengxin.values.acts import Act
 from services.disclosure.context import DisclosureContext
@@ -167,8 +167,12 @@ def _looked(ctx: DisclosureContext, ask: FeedRequest, after: int, waiting: Calla
 def _window(ctx: DisclosureContext, ask: FeedRequest, after: int) -> _Window:
     """Returns what comes after a position in the rows that there are."""
     row = after >> _PLACE_BITS
-    # From the row in which it is, which may have more.
-    rows = ctx.store.store.rows(max(0, row - 1), _ROWS)
+    try:
+        # From the row in which it is, which may have more.
+        rows = ctx.store.store.rows(max(0, row - 1), _ROWS)
+    except Problem as e:
+        # The store tells of its row, of which whoever asks knows nothing.
+        raise FEED_POSITION_UNKNOWN(after=after) if e.type is FEED_POSITION_UNKNOWN else e from None
     if row and not rows:
         raise FEED_POSITION_UNKNOWN(after=after)
     items: list[_Item] = []
