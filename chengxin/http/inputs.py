@@ -1,7 +1,8 @@
 """What a request may hold: its body, its form, and a day in them."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -11,7 +12,7 @@ from chengxin.errors import INPUT_INVALID
 from chengxin.http.request_checks import must_be_readable, must_be_single
 from chengxin.values.clock import read_day
 from chengxin.values.outside_json import GREATEST_INTEGER
-from chengxin.values.written_texts import hidden_faults
+from chengxin.values.written_texts import hidden_faults, number_faults
 
 
 def _read_day(value: Any) -> Any:
@@ -41,14 +42,24 @@ def _integral(value: Any) -> Any:
     return int(value) if kept else value
 
 
+# Why a member may hold the number of a person, said again and again.
+NAMES_A_PERSON: Final = "it is the number, by which somebody is looked up or identified; kept as a pseudonym"
+SEALED: Final = "what is written of a case is sealed at rest and shown only to those who handle it"
+MADE_HERE: Final = "not written by people: the system made it, or it is a signature or key in base64"
+
+
 class Body(BaseModel):
-    """The body of a request: it has no members but these, and no text in it has a character that nobody sees."""
+    """The body of a request: it has no members but these, no text in it has a character that nobody sees, and none holds
+    the number of a person but those of which the body says why they may."""
 
     model_config = ConfigDict(extra="forbid")
 
     beyond_schema: ClassVar[str] = (
-        "No text holds what nobody sees: controls (but tab and line break), format characters, unassigned code points"
+        "No text holds what nobody sees: controls (but tab and line break), format characters, unassigned code points. "
+        "Only members that say so hold the number of a person (identity document, bank card, telephone)"
     )
+    # Members that may hold the number of a person, and why: a member of a member as `officers.telephone`.
+    may_hold_numbers: ClassVar[Mapping[str, str]] = {}
     # Members that hold what records hold: a rule of their own judges these texts.
     of_records: ClassVar[frozenset[str]] = frozenset()
 
@@ -60,10 +71,10 @@ class Body(BaseModel):
 
     @classmethod
     def _must_be_seen(cls, members: Any) -> None:
-        """Raises INPUT_INVALID for a text that would be shown otherwise than it is."""
+        """Raises INPUT_INVALID for a text that would be shown otherwise than it is, or that names a person by a number."""
         if isinstance(members, dict):
             texts = {name: value for name, value in members.items() if name not in cls.of_records}
-            if faults := hidden_faults(texts):
+            if faults := hidden_faults(texts) + number_faults(texts, cls.may_hold_numbers):
                 raise INPUT_INVALID(fields=faults)
 
 
@@ -78,5 +89,8 @@ class FormBody(Body):
         must_be_single(request.form)
         must_be_single(request.files)
         fields, files = request.form.to_dict(), request.files.to_dict()
-        cls._must_be_seen(fields | {name: file.filename for name, file in files.items()})
+        cls._must_be_seen(fields)
+        # A number in the name of a file is crossed out where the name is kept.
+        if faults := hidden_faults({name: file.filename for name, file in files.items()}):
+            raise INPUT_INVALID(fields=faults)
         return super(Body, cls).model_validate(fields | files)

@@ -7,9 +7,8 @@ from typing import Any
 from chengxin.auth.principal import Role
 from chengxin.errors import InBoth, conflict, forbidden, invalid, not_found, precondition
 from chengxin.values.jwk import thumbprint
-from chengxin.values.personal_numbers import holds_personal_number
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
-from gateway.domain.registered_words import unseen_fault
+from gateway.domain.registered_words import word_fault
 
 CLIENT_UNKNOWN = not_found("CLIENT_UNKNOWN", "没有客户端 {client_id}", "There is no client {client_id}")
 CLIENT_EXISTS = conflict("CLIENT_EXISTS", "客户端 {client_id} 已存在", "Client {client_id} exists already")
@@ -87,12 +86,7 @@ class Grants:
     def client_fault(self) -> str | None:
         """Returns why a client may not hold these grants, or None. One without roles is allowed, but can do nothing."""
         words = (*self.legal_bases, *(word for a in self.agreements for word in (a.purpose, a.number)))
-        if any(holds_personal_number(word) for word in words):
-            return InBoth(
-                "用途、协议和法律依据会留痕，不得含身份号码或电话号码",
-                "purposes, agreements and legal bases go on record and hold no identity or telephone number",
-            )
-        if fault := unseen_fault("purposes, legal_bases", *words):
+        if fault := word_fault("purposes, legal_bases", *words):
             return fault
         if not self.roles:
             return None

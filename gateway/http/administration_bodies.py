@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 from chengxin.auth.principal import Role
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import MADE_HERE, Body
 from gateway.domain.clients_and_officers import Agreement
 from gateway.domain.registered_words import ADDRESSED_NAME
 from gateway.domain.separation_of_duties import Grants
@@ -25,6 +25,10 @@ class ClientKeyPath(ClientPath):
 
 class ClientBody(Body):
     """A new client."""
+
+    may_hold_numbers = {
+        "jwk": MADE_HERE,
+    }
 
     beyond_schema: ClassVar[str] = (
         "A usable public key; a service number; no identity number in what goes on record; no unseen characters"
@@ -64,6 +68,10 @@ class ClientGrantsBody(Body):
 
 class ClientKeyBody(Body):
     """A new key of a client."""
+
+    may_hold_numbers = {
+        "jwk": MADE_HERE,
+    }
 
     beyond_schema: ClassVar[str] = "A usable public key"
 

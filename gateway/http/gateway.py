@@ -18,7 +18,7 @@ from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import InBoth, Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import ProblemDocument, TypedUpload
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import NAMES_A_PERSON, Body
 from chengxin.http.operations import add_operations
 from chengxin.http.proposals import add_proposals
 from chengxin.http.request_checks import for_readers, ignores_unknown_parameters
@@ -106,8 +106,15 @@ class RevocationUpload(TypedUpload):
     contents: ClassVar = {_FORM: RevocationForm}
 
 
+_SIGNS_IN: Final = "with what somebody tries to sign in; kept as a digest, and withheld on record"
+
+
 class DemoProof(Body):
     """A person of the demonstration world."""
+
+    may_hold_numbers = {
+        "identity_number": NAMES_A_PERSON,
+    }
 
     beyond_schema: ClassVar[str] = "A right check digit"
 
@@ -118,6 +125,12 @@ class DemoProof(Body):
 
 class OfficerProof(Body):
     """An officer's password and one-time code."""
+
+    may_hold_numbers = {
+        "username": _SIGNS_IN,
+        "password": _SIGNS_IN,
+        "new_password": _SIGNS_IN,
+    }
 
     beyond_schema: ClassVar[str] = "new_password is long enough, and another one"
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import made_without_address, redirect
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import MADE_HERE, NAMES_A_PERSON, Body
 from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.request_checks import ignores_unknown_parameters
@@ -45,6 +45,10 @@ TokenResponder = Callable[[IssuedToken], Response]
 class CounterBody(Body):
     """The document that an officer checked."""
 
+    may_hold_numbers = {
+        "identity_number": NAMES_A_PERSON,
+    }
+
     beyond_schema: ClassVar[str] = "A right check digit"
 
     identity_number: str = _NUMBER
@@ -55,6 +59,12 @@ class CounterBody(Body):
 class CodeBody(Body):
     """A code from the service counter."""
 
+    may_hold_numbers = {
+        "identity_number": NAMES_A_PERSON,
+        "code": MADE_HERE,
+        "uscc": NAMES_A_PERSON,
+    }
+
     beyond_schema: ClassVar[str] = "A right check digit"
 
     identity_number: str = _NUMBER
@@ -64,6 +74,10 @@ class CodeBody(Body):
 
 class RepresentationBody(Body):
     """A person who may act for an organisation."""
+
+    may_hold_numbers = {
+        "identity_number": NAMES_A_PERSON,
+    }
 
     beyond_schema: ClassVar[str] = "Right check digits; for an agent an authorization that is not over"
 

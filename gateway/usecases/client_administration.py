@@ -17,10 +17,9 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.jwk import thumbprint
-from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import CLIENT_ROLES, Client, affiliation_fault, is_service_number
-from gateway.domain.registered_words import unseen_fault
+from gateway.domain.registered_words import word_fault
 from gateway.domain.separation_of_duties import (
     CLIENT_EXISTS,
     CLIENT_INVALID,
@@ -44,7 +43,10 @@ _UNUSABLE_KEY: Final = InBoth("不是可用的公钥", "not a usable public key"
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
 # The word by which a client names itself.
 ME: Final = "me"
-_TOLD: Final = "the client's holder, at /v1/identity/clients/me; supervisors, by the audit log"
+_TOLD: Final = (
+    "supervisors, by the audit log; the client's holder, at /v1/identity/clients/me while the client gets tokens. Suspended "
+    "or without roles it gets none, as the refusal at /oauth/token says; what was done meanwhile stands there afterwards"
+)
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,8 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
                 f"client_id {ME} 是客户端自称所用的词", f"client_id {ME} is the word by which a client names itself"
             )
         )
-    if holds_personal_number(asked.client_id):
-        raise CLIENT_INVALID(
-            what=InBoth(
-                "client_id 会留痕，不得含身份号码或电话号码",
-                "client_id goes on record and holds no identity or telephone number",
-            )
-        )
-    if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
+    words = word_fault("client_id", asked.client_id) or word_fault("name", asked.name)
+    if fault := words or affiliation_fault(asked.org, asked.region):
         raise CLIENT_INVALID(what=fault)
     if not is_service_number(asked.responsible):
         raise CLIENT_INVALID(

@@ -22,11 +22,10 @@ from chengxin.values.clock import read_day, rfc3339
 from chengxin.values.identifiers import fault_of, is_uscc, personal_scheme, standard_form
 from chengxin.values.ids import new_id
 from chengxin.values.permitted_period import latest_end
-from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
-from gateway.domain.registered_words import unseen_fault
+from gateway.domain.registered_words import word_fault
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.verify_identity import admit
 
@@ -143,10 +142,7 @@ def record_representation(
     if not is_uscc(asked.uscc):
         message = "统一社会信用代码不正确，请核对 / this is no unified social credit code; check it"
         raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", message)])
-    if holds_personal_number(asked.authorization):
-        message = "授权书编号不得含有身份证号或电话号码 / the number of the authorization holds a person's number"
-        raise INPUT_INVALID(fields=[FieldError("authorization", "personal_number", message)])
-    if asked.authorization and (fault := unseen_fault("authorization", asked.authorization)):
+    if asked.authorization and (fault := word_fault("authorization", asked.authorization)):
         raise INPUT_INVALID(fields=[FieldError("authorization", "characters", fault)])
     if asked.capacity == "agent":
         _require_authorization(asked, ctx.clock.today())

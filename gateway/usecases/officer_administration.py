@@ -18,10 +18,9 @@ from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
-from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, affiliation_fault
-from gateway.domain.registered_words import ADDRESSED_NAME, unseen_fault
+from gateway.domain.registered_words import ADDRESSED_NAME, word_fault
 from gateway.domain.separation_of_duties import (
     OFFICER_EXISTS,
     OFFICER_INVALID,
@@ -99,14 +98,8 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
                 "username must be 1 to 64 of a-z, 0-9, '_', '.', '-', and begin with no '.'",
             )
         )
-    if holds_personal_number(asked.username):
-        raise OFFICER_INVALID(
-            what=InBoth(
-                "username 会留痕，不得含身份号码或电话号码",
-                "username goes on record and holds no identity or telephone number",
-            )
-        )
-    if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
+    words = word_fault("username", asked.username) or word_fault("name", asked.name)
+    if fault := words or affiliation_fault(asked.org, asked.region):
         raise OFFICER_INVALID(what=fault)
     password, totp_secret = _new_secrets()
     hashed = ctx.passwords.hash(password)

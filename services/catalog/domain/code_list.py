@@ -14,7 +14,7 @@ from chengxin.values.seen_versions import SeenVersions
 from services.catalog.domain.draft import must_be_at, must_be_seen, with_author
 from services.catalog.domain.effective_dates import must_be_plausible
 from services.catalog.domain.entry import CodeListRef, CodeValue, EntryContent, LocalText
-from services.catalog.domain.entry_validation import Finding, text_findings, unprintable_findings
+from services.catalog.domain.entry_validation import Finding, number_findings, text_findings, unprintable_findings
 from services.catalog.domain.item_validation import code_value_findings
 
 CODE_LIST_INVALID = invalid(
@@ -73,6 +73,7 @@ class CodeListContent:
         if not _NAME.match(self.name) or self.name == "drafts":
             yield Finding("name", "rules.name")
         yield from unprintable_findings(self.to_dict())
+        yield from number_findings(self.to_dict())
         yield from text_findings("title", self.title, 200)
         if not self.values:
             yield Finding("values", "empty")

@@ -7,6 +7,7 @@ from typing import Final
 
 from chengxin.errors import FieldError
 from chengxin.values.identifiers import PERSONAL, is_uscc
+from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.representatives import names_representative
 from chengxin.values.text_forms import code_point, comparison_key, first_hidden
 from services.catalog.domain.entry import (
@@ -74,6 +75,7 @@ def _check_heading(content: EntryContent) -> Findings:
         yield Finding("resource_code", "resource_code")
     plain = content.to_dict()
     yield from unprintable_findings(plain)
+    yield from number_findings(plain)
     for where, text in _texts_in("", plain):
         # Spreadsheets lose outer spaces, and columns are found by their names. In a pattern, spaces have a meaning.
         if text != text.strip() and not where.endswith(".pattern"):
@@ -86,6 +88,13 @@ def unprintable_findings(plain: object) -> Findings:
         unseen = [char for char in _LINE_BREAKS if char in text] + [char for _, char in first_hidden(text, _MOST_TOLD)]
         if unseen:
             yield Finding(where, "text.unprintable", {"found": ", ".join(map(code_point, unseen))})
+
+
+def number_findings(plain: object) -> Findings:
+    """Yields a finding for each text of a content's JSON with the number of a person: everybody reads what is published."""
+    for where, text in _texts_in("", plain):
+        if holds_personal_number(text):
+            yield Finding(where, "text.personal_number")
 
 
 def _texts_in(where: str, value: object) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "text.missing": ("请填写中文内容", "give the Chinese text"),
     "text.long": ("不能超过 {limit} 个字符", "at most {limit} characters"),
+    "text.personal_number": (
+        "不得含有身份证号、银行卡号或电话号码，请删去",
+        "holds an identity, bank card or telephone number; leave it out",
+    ),
     "text.unprintable": (
         "含有换行、控制字符或看不见的字符（{found}），请删除；U+FFFD 表示原字符已丢失，请重新录入",
         "holds line breaks, control characters or characters that nobody sees ({found}); remove them; where U+FFFD stands"

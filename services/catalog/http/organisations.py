@@ -23,6 +23,9 @@ from services.catalog.usecases.organisations import OrganisationFilter
 _DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
 
 
+_OF_THE_OFFICE: Final = "the telephone of an office, which is there to be called"
+
+
 class DesignatedOfficerBody(Strict):
     """A person whom the organisation has designated (Art. 6)."""
 
@@ -33,6 +36,11 @@ class DesignatedOfficerBody(Strict):
 
 class OrganisationBody(Strict):
     """An organisation as the directory has it."""
+
+    may_hold_numbers = {
+        "telephone": _OF_THE_OFFICE,
+        "officers.telephone": _OF_THE_OFFICE,
+    }
 
     beyond_schema: ClassVar[str] = (
         "The organisation of the address, by a credit code with a right check digit, in a known region"

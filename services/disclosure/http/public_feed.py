@@ -11,7 +11,7 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import ProblemDocument
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import MADE_HERE, Body
 from chengxin.http.named_things import OrganisationName
 from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
@@ -92,6 +92,12 @@ class ShownBody(Body):
 
 class DifferencesBody(Body):
     """What the caller's portal shows; in slices, in the order of record ids, where it is more than one request takes."""
+
+    may_hold_numbers = {
+        "after": MADE_HERE,
+        "through": MADE_HERE,
+        "records": MADE_HERE,
+    }
 
     beyond_schema: ClassVar[str] = "Each record once, and within after and through"
 

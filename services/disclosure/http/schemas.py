@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import MADE_HERE, NAMES_A_PERSON, Body
 from chengxin.http.web import PageQuery
 
 OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
@@ -41,6 +41,16 @@ class RecordsParameters(PageQuery):
 class SelectorBody(Body):
     """Whom a query is about: exactly one."""
 
+    may_hold_numbers = {
+        "identity_number": NAMES_A_PERSON,
+        "permanent_residence": NAMES_A_PERSON,
+        "hk_macao_permit": NAMES_A_PERSON,
+        "taiwan_permit": NAMES_A_PERSON,
+        "passport": NAMES_A_PERSON,
+        "uscc": NAMES_A_PERSON,
+        "organisation_code": NAMES_A_PERSON,
+    }
+
     beyond_schema: ClassVar[str] = "Exactly one, with a right check digit"
 
     subject_ref: str = Field("", max_length=64)
@@ -56,6 +66,11 @@ class SelectorBody(Body):
 class QueryBody(Body):
     """A query under agreement, law or consent."""
 
+    may_hold_numbers = {
+        **{f"subject.{member}": why for member, why in SelectorBody.may_hold_numbers.items()},
+        "page_token": MADE_HERE,
+    }
+
     beyond_schema: ClassVar[str] = (
         "Entries that there are, or were; page_token is next_page_token of an answer, or empty"
     )
@@ -65,7 +80,12 @@ class QueryBody(Body):
     )
     entries: list[str] = Field(default_factory=list, max_length=200, description="Entry codes; empty: all there are")
     page_size: int = Field(50, ge=1, le=200)
-    page_token: str = Field("", max_length=512)
+    page_token: str = Field(
+        "",
+        max_length=512,
+        description="From the previous answer. Under a consent with counted uses a further page of the same entries, with "
+        "the same access token, is the same use",
+    )
 
 
 class SubjectAnswer(BaseModel):

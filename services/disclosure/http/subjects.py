@@ -40,6 +40,8 @@ class LinkPath(BaseModel):
 class MergeBody(Body):
     """Two that are one subject."""
 
+    may_hold_numbers = {f"subjects.{member}": why for member, why in bodies.SelectorBody.may_hold_numbers.items()}
+
     beyond_schema: ClassVar[str] = "Two that are not the same; the reason names no person"
 
     subjects: list[bodies.SelectorBody] = Field(min_length=2, max_length=2)

@@ -13,7 +13,7 @@ from chengxin.values.ids import is_objection_no
 from chengxin.values.provider_statement import ChangeStatement
 from chengxin.values.text_forms import comparison_key
 from chengxin.values.workdays import WorkCalendar
-from chengxin.values.written_texts import hidden_faults
+from chengxin.values.written_texts import hidden_faults, number_faults
 from services.ingest.domain.normalisation import is_date
 from services.ingest.domain.submission import format_fault
 
@@ -84,7 +84,8 @@ class LawfulChange:
             faults.append(format_fault("record_id", "请填写记录编号", "give the id of the record"))
         if not comparison_key(self.reason):
             faults.append(format_fault("reason", "请说明变更或撤销的理由", "say why, in words"))
-        faults += hidden_faults({"reason": self.reason, "document_number": self.document_number})
+        words = {"reason": self.reason, "document_number": self.document_number}
+        faults += hidden_faults(words) + number_faults(words)
         if self.effective_date and not is_date(self.effective_date):
             faults.append(format_fault("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
         elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():

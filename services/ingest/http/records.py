@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import MADE_HERE, Body
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, Parameters, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
@@ -73,6 +73,10 @@ class RecordHistoryAnswer(BaseModel):
 class NaturalKeyBody(PageQuery, Body):
     """A record by what identifies it within its entry."""
 
+    may_hold_numbers = {
+        "page_token": MADE_HERE,
+    }
+
     beyond_schema: ClassVar[str] = "All items of the natural key, and no others"
     of_records = frozenset({"key"})
 
@@ -86,6 +90,10 @@ class NaturalKeyBody(PageQuery, Body):
 
 class RevocationBody(Parameters, Body):
     """Why and from when a record has no effect."""
+
+    may_hold_numbers = {
+        "signature": MADE_HERE,
+    }
 
     beyond_schema: ClassVar[str] = "A reason that is not blank, a day of the calendar, and a signature that is one"
 

@@ -14,7 +14,7 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import json_or_file, made
-from chengxin.http.inputs import FormBody
+from chengxin.http.inputs import MADE_HERE, FormBody
 from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import add_proposals
 from chengxin.http.web import PageQuery, UploadedFile, answer, at_address, make_app
@@ -39,6 +39,10 @@ _NOT_READ: Final[Any] = Field(
 
 class UploadForm(FormBody):
     """A delivered file."""
+
+    may_hold_numbers = {
+        "signature": MADE_HERE,
+    }
 
     beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force; a signature that is one"
 

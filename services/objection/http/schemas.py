@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import SEALED, Body
 from chengxin.http.web import PageQuery
 from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
 from services.objection.domain.deadlines import Step
@@ -42,6 +42,10 @@ class NoBody(Body):
 class RefusalBody(Body):
     """Why an objection is not accepted."""
 
+    may_hold_numbers = {
+        "reason": SEALED,
+    }
+
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 
     reason: str
@@ -50,6 +54,10 @@ class RefusalBody(Body):
 class MissingBody(Body):
     """Everything that is missing, at once (Art. 24)."""
 
+    may_hold_numbers = {
+        "missing": SEALED,
+    }
+
     beyond_schema: ClassVar[str] = "At least one thing, in words that are not blank"
 
     missing: list[str]
@@ -57,6 +65,10 @@ class MissingBody(Body):
 
 class VerificationBody(Body):
     """What the centre found (Art. 25)."""
+
+    may_hold_numbers = {
+        "note": SEALED,
+    }
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 
@@ -67,6 +79,10 @@ class VerificationBody(Body):
 class DecisionBody(Body):
     """How a case is decided (Art. 27)."""
 
+    may_hold_numbers = {
+        "explanation": SEALED,
+    }
+
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 
     outcome: CaseOutcome
@@ -76,6 +92,10 @@ class DecisionBody(Body):
 class AnswerBody(Body):
     """What the provider found (Art. 26)."""
 
+    may_hold_numbers = {
+        "evidence": SEALED,
+    }
+
     beyond_schema: ClassVar[str] = "right goes with evidence in words"
 
     finding: ProviderFinding
@@ -84,6 +104,10 @@ class AnswerBody(Body):
 
 class ExtensionBody(Body):
     """Why the case is complex."""
+
+    may_hold_numbers = {
+        "reason": SEALED,
+    }
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 

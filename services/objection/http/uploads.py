@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import TypedUpload
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import SEALED, Body
 from chengxin.http.request_checks import must_be_of, must_be_readable, must_be_single
 from chengxin.http.web import UploadedFile, validation_problem
 from services.objection.domain.evidence import MOST_FILES, Attachment
@@ -32,6 +32,12 @@ class EvidenceBody(Body):
 class WithEvidence(Body):
     """Words with attachments. As a form: the same fields, one part `evidence` a file."""
 
+    may_hold_numbers = {
+        "statement": SEALED,
+        "evidence.name": SEALED,
+        "evidence.content": SEALED,
+    }
+
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what content_type says; base64"
 
     statement: str
@@ -51,6 +57,10 @@ class SupplementBody(WithEvidence):
 
 class SupplementForm(Body):
     """What was missing, as a form with files."""
+
+    may_hold_numbers = {
+        "statement": SEALED,
+    }
 
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what its media type says"
 
