@@ -33,6 +33,8 @@ ACTOR: Final[Mapping[str, Kind]] = {
     "acr": ASSURANCE,
     "officer": WORD,
     "verified_by": REFERENCE,
+    "represented_by": REFERENCE,
+    "capacity": WORD,
 }
 GROUNDS: Final[Mapping[str, Kind]] = {
     "purpose": WORDS,

@@ -43,6 +43,32 @@ ACR_LEVELS: Final = {"oidc": Assurance.ONLINE, "counter": Assurance.IN_PERSON, D
 ANONYMOUS_SUB: Final = "anonymous"
 
 
+class Capacity(StrEnum):
+    """In which capacity a person acts for an organisation (Art. 16)."""
+
+    LEGAL_REPRESENTATIVE = "legal_representative"
+    AGENT = "agent"
+
+
+# The claims of a token that are fields of the caller as they are; a token has none that is empty.
+_CLAIMS: Final = (
+    "client_id",
+    "org",
+    "region",
+    "acr",
+    "jti",
+    "purpose",
+    "legal_basis",
+    "case_no",
+    "officer",
+    "consent_id",
+    "client_key",
+    "verified_by",
+    "capacity",
+    "authorized_until",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A verified caller. `sub` is a subject_ref for citizens, an officer or client id for others."""
@@ -66,33 +92,45 @@ class Principal:
     verified_by: str = ""
     # Thumbprint of the certificate to which the token is bound (RFC 8705); empty when it is bound to none.
     certificate: str = ""
+    # Of a token of an organisation (claim `act`, RFC 8693): the pseudonym of the person who acts for it, her
+    # `Capacity`, and the last day of an agent's authorization (Shanghai date).
+    represented_by: str = ""
+    capacity: str = ""
+    authorized_until: str = ""
 
     @classmethod
     def from_claims(cls, claims: dict[str, Any]) -> "Principal":
-        """Reads verified claims; an unknown role is dropped, so that it can give nothing. Raises `ValueError`."""
+        """Reads verified claims; an unknown role is dropped, so that it can give nothing.
+
+        Raises `ValueError`, also for a token of an organisation that does not tell who acts for it: what is done with
+        it would be on record against nobody (Art. 31).
+        """
         known = {r.value for r in Role}
-        return cls(
+        caller = cls(
             sub=claims["sub"],
             roles=frozenset(Role(r) for r in claims.get("roles", ()) if r in known),
             certificate=confirmation(claims),
-            **{
-                name: str(claims.get(name, ""))
-                for name in (
-                    "client_id",
-                    "org",
-                    "region",
-                    "acr",
-                    "jti",
-                    "purpose",
-                    "legal_basis",
-                    "case_no",
-                    "officer",
-                    "consent_id",
-                    "client_key",
-                    "verified_by",
-                )
-            },
+            represented_by=_actor(claims),
+            **{name: str(claims.get(name, "")) for name in _CLAIMS},
         )
+        if Role.SUBJECT in caller.roles and caller.org and not caller.represented_by:
+            raise ValueError("a token of an organisation names nobody who acts for it")
+        return caller
+
+    def to_claims(self) -> dict[str, Any]:
+        """The claims from which `from_claims` reads this caller."""
+        claims: dict[str, Any] = {"sub": self.sub, "roles": sorted(self.roles)}
+        claims |= {name: value for name in _CLAIMS if (value := getattr(self, name))}
+        if self.certificate:
+            claims["cnf"] = {"x5t#S256": self.certificate}
+        if self.represented_by:
+            claims["act"] = {"sub": self.represented_by}
+        return claims
+
+    @property
+    def representation(self) -> str:
+        """Who acts for whom, as one revocation names all tokens of it; empty for who acts for itself."""
+        return representation(self.sub, self.represented_by) if self.represented_by else ""
 
     @property
     def assurance(self) -> Assurance:
@@ -108,7 +146,22 @@ class Principal:
     def to_actor(self) -> dict[str, Any]:
         """The caller as an audit event names it, without empty fields and without personal identifiers."""
         actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(role.value for role in self.roles)}
-        for name in ("client_id", "org", "region", "acr", "officer", "verified_by"):
+        for name in ("client_id", "org", "region", "acr", "officer", "verified_by", "represented_by", "capacity"):
             if value := getattr(self, name):
                 actor[name] = value
         return actor
+
+
+def representation(organisation: str, person: str) -> str:
+    """The value of a revocation of all tokens with which a person acts for an organisation; both are pseudonyms."""
+    return f"{organisation}.{person}"
+
+
+def _actor(claims: dict[str, Any]) -> str:
+    """The `sub` of the claim `act`. Raises `ValueError` when that claim is not of its form."""
+    if "act" not in claims:
+        return ""
+    match claims["act"]:
+        case {"sub": str(person)} if person:
+            return person
+    raise ValueError("act is not an object with a sub")

@@ -33,7 +33,8 @@ ALWAYS: Final = 2**53
 class Revocation:
     """Tokens that are no longer good: those whose `kind` is `value` and whose `iat` is before `issued_before`.
 
-    Kinds: `jti` (one token), `sub` and `client_id` (everything issued so far), `kid` (everything that a key signed).
+    Kinds: `jti` (one token), `sub` and `client_id` (everything issued so far), `representation` (everything with which
+    a person acts for an organisation), `kid` (everything that a key signed).
     """
 
     kind: str
@@ -76,6 +77,7 @@ class Revocations:
             ("jti", principal.jti),
             ("sub", principal.sub),
             ("client_id", principal.client_id),
+            ("representation", principal.representation),
             ("kid", kid),
         )
         if any(iat < dead.get(name, 0) for name in named):

@@ -118,7 +118,7 @@ class SigningKeysAnswer(BaseModel):
 class RevocationAnswer(BaseModel):
     """Tokens that are no longer good: those whose `kind` is `value`, issued before an instant."""
 
-    kind: str = Field(description="jti, sub, client_id, kid")
+    kind: str = Field(description="jti, sub, client_id, representation, kid")
     value: str
     issued_before: int = Field(description="Epoch seconds")
 

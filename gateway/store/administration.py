@@ -183,10 +183,10 @@ class Administration:
         """Deletes a representation."""
         self._representations.delete(representation_id, unit.session)
 
-    def represents(self, subject_ref: str, uscc: str, today: str) -> bool:
-        """Returns whether this person may act for an organisation on a Shanghai date."""
+    def in_force(self, subject_ref: str, uscc: str, today: str) -> list[dict[str, Any]]:
+        """Returns the representations by which this person may act for an organisation on a Shanghai date."""
         query = {"subject_ref": subject_ref, "uscc": uscc, "$or": [{"until": ""}, {"until": {"$gte": today}}]}
-        return self._representations.first(query) is not None
+        return list(self._representations.collection.find(query))
 
     def representations(self, uscc: str) -> list[dict[str, Any]]:
         """Returns the representations of an organisation, as they were recorded."""

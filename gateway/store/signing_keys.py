@@ -127,32 +127,12 @@ class SigningKeys:
         key = self.signing()
         token_principal = replace(principal, jti=new_id("t"))
         now = int(self._clock.now().timestamp())
-        claims: dict[str, Any] = {
+        claims = token_principal.to_claims() | {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": token_principal.sub,
-            "client_id": token_principal.client_id,
-            "roles": sorted(token_principal.roles),
-            "jti": token_principal.jti,
             "iat": now,
             "exp": now + seconds,
         }
-        for name in (
-            "org",
-            "region",
-            "acr",
-            "purpose",
-            "legal_basis",
-            "case_no",
-            "officer",
-            "consent_id",
-            "client_key",
-            "verified_by",
-        ):
-            if value := getattr(token_principal, name):
-                claims[name] = value
-        if token_principal.certificate:
-            claims["cnf"] = {"x5t#S256": token_principal.certificate}
         token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
         return IssuedToken(token, token_principal, seconds, key.jwk["kid"], now)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chengxin.auth.executor import command, open_command, query
 from chengxin.auth.powers import Power, anywhere, one, two
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import Capacity, Principal, Role, representation
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
 from chengxin.proposals.decisions import carries_out, propose
@@ -144,7 +144,7 @@ def record_representation(
         raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", message)])
     if asked.authorization and (fault := word_fault("authorization", asked.authorization)):
         raise INPUT_INVALID(fields=[FieldError("authorization", "characters", fault)])
-    if asked.capacity == "agent":
+    if asked.capacity == Capacity.AGENT:
         _require_authorization(asked, ctx.clock.today())
     elif asked.until or asked.authorization:
         message = "法定代表人无须授权书和截止日期，请留空 / a legal representative has no authorization and no last day"
@@ -207,7 +207,8 @@ def list_representations(ctx: GatewayContext, caller: Principal, uscc: str) -> l
     ),
 )
 def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:
-    """Ends a representation; all tokens of the organisation end within a minute. Raises REPRESENTATION_UNKNOWN."""
+    """Ends a representation; the tokens with which the person acts for the organisation end within a
+    minute. Raises REPRESENTATION_UNKNOWN."""
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
         row = ctx.administration.representation(representation_id, unit.session)
@@ -218,8 +219,8 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
         ctx.proposals.outdate(recorded, row["uscc"], unit, subject_ref=row["subject_ref"])
         org = ctx.subject_key.subject_ref("uscc", row["uscc"])
         now = ctx.clock.now()
-        # An organisation's tokens do not name the person: all of them end, and the other representatives sign in again.
-        ctx.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
+        ended = representation(org, row["subject_ref"])
+        ctx.administration.revoke(Revocation("representation", ended, int(now.timestamp()) + 1), now, unit)
         refs = [row["subject_ref"], org]
         details = {"representation_id": representation_id}
         unit.record(ctx.audit.event(Act.REPRESENTATION_ENDED, caller, subject_refs=refs, details=details).encode())

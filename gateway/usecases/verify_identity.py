@@ -7,7 +7,7 @@ from datetime import date
 from typing import Protocol
 
 from chengxin.auth.executor import open_command
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import Capacity, Principal, Role
 from chengxin.errors import Problem
 from chengxin.values.acts import Act
 from chengxin.values.identifiers import personal_scheme, standard_form
@@ -85,8 +85,7 @@ def admit(
     person: Citizen | None = None
     try:
         person = verified()
-        if uscc and not _represents(ctx, person, uscc):
-            raise NOT_REPRESENTATIVE(uscc=uscc)
+        capacity, until = _capacity(ctx, person, uscc) if uscc else ("", "")
     except Problem as refusal:
         refs = [person.subject_ref] if person else []
         details = {"code": refusal.code, "acr": acr}
@@ -98,9 +97,15 @@ def admit(
         person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr, verified_by=person.verified_by
     )
     if uscc:
-        subject = replace(subject, sub=ctx.subject_key.subject_ref("uscc", uscc), org=uscc)
+        subject = replace(
+            subject,
+            sub=ctx.subject_key.subject_ref("uscc", uscc),
+            org=uscc,
+            represented_by=person.subject_ref,
+            capacity=capacity,
+            authorized_until=until,
+        )
     minted = ctx.keys.mint(subject)
-    # An organisation's token does not name the person; this event does, by pseudonym (Art. 31).
     refs = [person.subject_ref] + ([subject.sub] if uscc else [])
     ctx.audit.record(
         ctx.audit.event(
@@ -110,7 +115,12 @@ def admit(
     return minted
 
 
-def _represents(ctx: GatewayContext, person: Citizen, uscc: str) -> bool:
-    """Whether the person is the legal representative, or an agent with a recorded authorization in force (Art. 16)."""
-    today = ctx.clock.today().isoformat()
-    return uscc in person.represents or ctx.administration.represents(person.subject_ref, uscc, today)
+def _capacity(ctx: GatewayContext, person: Citizen, uscc: str) -> tuple[str, str]:
+    """In which capacity the person acts for the organisation (Art. 16), and until which day: as legal representative
+    where she is that too, else as agent by the recorded authorization that lasts longest. Raises NOT_REPRESENTATIVE."""
+    found = ctx.administration.in_force(person.subject_ref, uscc, ctx.clock.today().isoformat())
+    if uscc in person.represents or any(row["capacity"] == Capacity.LEGAL_REPRESENTATIVE for row in found):
+        return Capacity.LEGAL_REPRESENTATIVE, ""
+    if not found:
+        raise NOT_REPRESENTATIVE(uscc=uscc)
+    return Capacity.AGENT, max(row["until"] for row in found)

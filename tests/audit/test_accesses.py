@@ -4,16 +4,20 @@ import re
 
 import pytest
 
-from chengxin.auth.principal import ACR_LEVELS, Principal, Role
-from services.audit.domain.access_messages import ACTS_TOLD, NAMED, VERIFICATIONS
+from chengxin.auth.principal import ACR_LEVELS, Capacity, Principal, Role
+from chengxin.values.acts import Act
+from services.audit.domain.access_messages import ACTS_TOLD, CAPACITIES, NAMED, VERIFICATIONS
 from tests.audit.conftest import RunningAudit, an_event
 
 LI_NA = "s_" + "l" * 26
 OFFICER = Principal("officer:zhang.wei", frozenset({Role.CENTRE}), "portal", "1200", "441700", "pwd+totp")
 
 
-def told(audit: RunningAudit, language: str = "zh-CN") -> list[dict[str, str]]:
-    return audit.get("/v1/me/accesses", "subject", sub=LI_NA, language=language).json["accesses"]
+WANG, COMPANY, USCC = "s_" + "w" * 26, "s_" + "c" * 26, "91000000MA0000242C"
+
+
+def told(audit: RunningAudit, language: str = "zh-CN", whom: str = LI_NA) -> list[dict[str, str]]:
+    return audit.get("/v1/me/accesses", "subject", sub=whom, language=language).json["accesses"]
 
 
 @pytest.mark.parametrize("act", sorted(ACTS_TOLD.keys() - NAMED))
@@ -41,6 +45,33 @@ def test_what_is_done_with_a_code_names_the_officer_who_handed_it_out(audit: Run
     [seen] = told(audit, "en")
     assert seen["verified_by"] == "officer:zhang.wei"
     assert seen["description"].endswith("the code was issued by officer: zhang.wei")
+
+
+@pytest.mark.parametrize(
+    ("act", "capacity"),
+    [(Act.RECORD_QUERIED_OWN, Capacity.LEGAL_REPRESENTATIVE), (Act.CONSENT_GIVEN, Capacity.AGENT)],
+)
+def test_what_is_done_for_an_organisation_is_told_to_it_and_to_who_did_it(
+    audit: RunningAudit, act: Act, capacity: Capacity
+) -> None:
+    """By pseudonym and capacity; of two representatives each is told what she did herself. The supervisor finds both."""
+    for person in (LI_NA, WANG):
+        acting = Principal(
+            COMPANY, frozenset({Role.SUBJECT}), org=USCC, acr="oidc", represented_by=person, capacity=capacity
+        )
+        audit.append([an_event(act, actor=acting, subject_refs=[COMPANY])])
+    by_wang, by_li = told(audit, "en", COMPANY)
+    assert (by_li["own"], by_li["represented_by"], by_li["capacity"]) == (True, LI_NA, capacity)
+    assert by_li["description"].startswith(f"your {CAPACITIES[capacity][1]} ({LI_NA}) ")
+    assert by_wang["description"].startswith(f"your {CAPACITIES[capacity][1]} ({WANG}) ")
+    assert told(audit, whom=COMPANY)[1]["description"].startswith(f"贵单位{CAPACITIES[capacity][0]}（{LI_NA}）")
+    [own], [chinese] = told(audit, "en"), told(audit)
+    assert (own["own"], own["org"], own["act"]) == (True, USCC, act)
+    assert own["description"].startswith(f"you, as {CAPACITIES[capacity][1]} of {USCC}: {act.en};")
+    assert chinese["description"].startswith(f"您作为{USCC}的{CAPACITIES[capacity][0]}：{act.zh}，")
+    for actor, indexes in ((LI_NA, [0]), (WANG, [1]), (COMPANY, [1, 0])):
+        found = audit.supervisor(f"/v1/audit/events?actor={actor}&act={act}")["events"]
+        assert [e["index"] for e in found] == indexes
 
 
 @pytest.mark.parametrize("acr", ACR_LEVELS)

@@ -4,7 +4,7 @@ import pytest
 
 from chengxin.values.page_tokens import encode_page_token
 from services.disclosure.store.consents import ConsentStore
-from tests.disclosure.running_disclosure import LI_NA, RunningDisclosure
+from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
 
 BANK = "91000000MA0009028J"
 TERMS = {"grantee": BANK, "purpose": "loan_application", "entries": ["CFGR"], "valid_to": "2026-12-31"}
@@ -208,3 +208,26 @@ def test_a_repeated_request_gives_one_consent(lending: RunningDisclosure) -> Non
 )
 def test_a_consent_that_could_never_be_used_is_refused(lending: RunningDisclosure, terms: dict[str, object]) -> None:
     assert lending.person().post("/v1/me/consents", TERMS | terms).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("capacity", "until", "valid_to", "status"),
+    [
+        ("agent", "2026-12-31", "2026-12-31", 201),
+        ("agent", "2026-12-30", "2026-12-31", 400),
+        ("legal_representative", "", "2031-11-01", 201),
+    ],
+)
+def test_who_consents_for_an_organisation_is_told_and_an_agent_not_beyond_her_authorization(
+    lending: RunningDisclosure, capacity: str, until: str, valid_to: str, status: int
+) -> None:
+    acting = {"sub": lending.ref(COMPANY), "org": COMPANY, "act": {"sub": lending.ref(LI_NA)}, "capacity": capacity}
+    company = lending.caller("subject", **acting, authorized_until=until)
+    answer = company.post("/v1/me/consents", TERMS | {"entries": [], "valid_to": valid_to})
+    assert answer.status_code == status, answer.text
+    listed = company.get("/v1/me/consents").json["consents"]
+    if status == 201:
+        assert [(c["given_by"], c["given_as"]) for c in listed] == [(lending.ref(LI_NA), capacity)]
+    else:
+        assert [(e["field"], e["rule"]) for e in answer.json["errors"]] == [("valid_to", "authorization")]
+        assert not listed

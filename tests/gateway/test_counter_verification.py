@@ -54,6 +54,14 @@ def _represent(gate: RunningGateway, **more: str) -> HttpAnswer:
     return gate.officer("operator").call("POST", "/v1/identity/representations", json=body)
 
 
+def _agent(gate: RunningGateway, number: str) -> HttpAnswer:
+    """The token of an agent of the company until today."""
+    more = {"authorization": "授权〔2026〕2号", "until": SystemClock().today().isoformat()}
+    recorded = _represent(gate, identity_number=number, capacity="agent", **more)
+    assert decide(gate, recorded, "watcher").status == 200
+    return _exchange(gate, _code(gate, number), number, COMPANY)
+
+
 def test_a_code_is_good_once_and_for_her_alone(gate: RunningGateway) -> None:
     code = _code(gate)
     stolen = _exchange(gate, code, OTHER)
@@ -144,14 +152,27 @@ def test_a_legal_representative_acts_for_the_company_until_it_ends(gate: Running
     claims = _claims(answer)
     company = gate.subject_key.subject_ref("uscc", COMPANY)
     assert (claims["sub"], claims["org"]) == (company, COMPANY)
+    wang = gate.subject_key.subject_ref("identity_number", WANG)
+    assert (claims["act"], claims["capacity"]) == ({"sub": wang}, "legal_representative")
+    agent = _agent(gate, OTHER)
+    agents_claims = _claims(agent)
+    assert agents_claims["act"] == {"sub": gate.subject_key.subject_ref("identity_number", OTHER)}
+    today = SystemClock().today().isoformat()
+    assert (agents_claims["capacity"], agents_claims["authorized_until"]) == ("agent", today)
+    [event] = [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == agent.request_id]
+    assert (event["actor"]["represented_by"], event["actor"]["capacity"]) == (agents_claims["act"]["sub"], "agent")
     path = "/v1/identity/representations"
     listed = gate.officer("watcher").get(f"{path}?uscc={COMPANY}")["representations"]
-    assert [r["capacity"] for r in listed] == ["legal_representative"]
+    assert [r["capacity"] for r in listed] == ["legal_representative", "agent"]
     assert (listed[0]["recorded_by"], listed[0]["approved_by"]) == ("officer:operator", "officer:watcher")
     assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 200
     assert gate.officer("operator").call("DELETE", f"{path}/{listed[0]['representation_id']}").status == 200
     assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 401
     assert _exchange(gate, _code(gate), uscc=COMPANY).status == 403
+    # The other representative goes on.
+    assert gate.edge.call("GET", "/v1/me/records", agent.body["access_token"]).status == 200
+    assert gate.officer("operator").call("DELETE", f"{path}/{listed[1]['representation_id']}").status == 200
+    assert gate.edge.call("GET", "/v1/me/records", agent.body["access_token"]).status == 401
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chengxin.auth.principal import Capacity
 from chengxin.values.acts import Act
 
+# Acts that begin so are queries of a subject's records. The subject finds them in `/v1/me/accesses`, beside `ACTS_TOLD`.
+QUERIES: Final = "record.queried"
 # What the subjects named in an event are told of, beside queries: acts of officers about them.
 ACTS_TOLD: Final[Mapping[str, tuple[str, str]]] = {
     Act.SUBJECT_MERGED: (
@@ -40,7 +43,14 @@ _QUERIES: Final = {
     "refused": ("查询您的记录被拒绝", "was refused your records"),
     "unanswered": ("查询您的记录，未得到答复", "asked for your records and got no answer"),
 }
+# In which capacity somebody acted for an organisation (`chengxin.auth.principal.Capacity`).
+CAPACITIES: Final[Mapping[str, tuple[str, str]]] = {
+    Capacity.LEGAL_REPRESENTATIVE: ("法定代表人", "legal representative"),
+    Capacity.AGENT: ("经办人", "agent"),
+}
 _REFUSED_ACT: Final = "（被拒绝）", " (refused)"
+
+_OUTCOMES: Final = {"ok": ("", ""), "unanswered": ("（未得到答复）", " (not answered)")}
 
 # How surely it was known that a person was who it claimed to be; other callers prove who they are in other ways.
 VERIFICATIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -64,8 +74,8 @@ _ACTOR_NAMES: Final = {
 
 
 def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> str:
-    """Returns one sentence, in `zh-CN` or `en`: who looked at the records or decided, how that person was verified, and
-    why."""
+    """Returns one sentence, in `zh-CN` or `en`: who looked at the records, decided, or acted for an organisation; how
+    that person was verified, and why."""
     column = 1 if language == "en" else 0
     reasons = [
         f"{name[column]}{event[member]}"
@@ -77,7 +87,9 @@ def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> s
         if event.get(member)
     ]
     verified = VERIFICATIONS.get(event["actor"].get("acr", ""), ("", ""))[column]
-    sentence = f"{_actor_name(event['actor'], subject_ref, column)}{' ' * column}{_deed(event, column)}"
+    sentence = _represented(event, subject_ref, column) or (
+        f"{_actor_name(event['actor'], subject_ref, column)}{' ' * column}{_deed(event, column)}"
+    )
     return ("，", "; ")[column].join([sentence, *([verified] if verified else []), *_officer(event, column), *reasons])
 
 
@@ -94,6 +106,19 @@ def _officer(event: Mapping[str, Any], column: int) -> list[str]:
     if verified_by := event["actor"].get("verified_by"):
         found.append(f"{('登录码经办人：', 'the code was issued by officer: ')[column]}{_user_name(verified_by)}")
     return found
+
+
+def _represented(event: Mapping[str, Any], subject_ref: str, column: int) -> str:
+    """What was done for an organisation, as the organisation and the person who did it are told; else empty."""
+    actor = event["actor"]
+    person = actor.get("represented_by")
+    capacity = CAPACITIES.get(actor.get("capacity", ""), ("代表", "representative"))[column]
+    if subject_ref == person:
+        who = (f"您作为{actor['org']}的{capacity}：", f"you, as {capacity} of {actor['org']}: ")[column]
+        return who + _sentence(event, column)
+    if person and subject_ref == actor["sub"]:
+        return (f"贵单位{capacity}（{person}）", f"your {capacity} ({person}) ")[column] + _deed(event, column)
+    return ""
 
 
 def _user_name(sub: str) -> str:
@@ -114,4 +139,13 @@ def _deed(event: Mapping[str, Any], column: int) -> str:
     outcome = event.get("outcome", "ok")
     if (told := ACTS_TOLD.get(event["act"])) is not None:
         return told[column] + (_REFUSED_ACT[column] if outcome != "ok" else "")
-    return _QUERIES.get(outcome, _QUERIES["refused"])[column]
+    if event["act"].startswith(QUERIES):
+        return _QUERIES.get(outcome, _QUERIES["refused"])[column]
+    return ("办理：", "did this: ")[column] + _sentence(event, column)
+
+
+def _sentence(event: Mapping[str, Any], column: int) -> str:
+    """What the act is called in the log."""
+    act = Act(event["act"])
+    outcome = event.get("outcome", "ok")
+    return (act.zh, act.en)[column] + _OUTCOMES.get(outcome, _REFUSED_ACT)[column]

@@ -11,13 +11,11 @@ import msgspec
 from chengxin.errors import FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
-from services.audit.domain.access_messages import ACTS_TOLD
+from services.audit.domain.access_messages import ACTS_TOLD, QUERIES
 
 Event = dict[str, Any]
 
 MAX_ENTRY: Final = 32 * 1024
-# Acts that begin so are queries of a subject's records. The subject finds them in `/v1/me/accesses`, beside `ACTS_TOLD`.
-QUERIES: Final = "record.queried"
 
 EVENT_OF_ANOTHER_SERVICE = forbidden(
     "EVENT_OF_ANOTHER_SERVICE",
@@ -163,7 +161,7 @@ class EventSearch:
     act: str = ""
     event_id: str = ""
     request_id: str = ""
-    # The subject whose records were queried, or about whom an officer decided.
+    # Who is told of an event at `/v1/me/accesses` (`IndexRow.queried`).
     queried: str = ""
     since: str = ""
     until: str = ""
@@ -189,13 +187,16 @@ class IndexRow:
     event_id: str
     request_id: str
     act: str
-    actor: str
+    # Who acted: the `sub` of the token, and the person who acted for the organisation that it names.
+    actors: tuple[str, ...]
     subject_refs: tuple[str, ...]
 
     @property
     def queried(self) -> tuple[str, ...]:
-        """The subjects who are told of the event: those whose records it queried, or about whom an officer decided."""
-        return self.subject_refs if self.act.startswith(QUERIES) or self.act in ACTS_TOLD else ()
+        """The subjects who are told of the event: those whose records it queried, or about whom an officer decided; of
+        whatever was done for an organisation, the organisation and who acted for it."""
+        concerned = self.subject_refs if self.act.startswith(QUERIES) or self.act in ACTS_TOLD else ()
+        return (*concerned, *(self.actors if len(self.actors) > 1 else ()))
 
 
 def index_row(logged: LoggedEntry) -> IndexRow | None:
@@ -207,11 +208,16 @@ def index_row(logged: LoggedEntry) -> IndexRow | None:
             event["event_id"],
             event.get("request_id", ""),
             event["act"],
-            event["actor"]["sub"],
+            _actors(event["actor"]),
             tuple(dict.fromkeys(event.get("subject_refs", ()))),
         )
     except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
         return None
+
+
+def _actors(actor: dict[str, Any]) -> tuple[str, ...]:
+    represented_by = actor.get("represented_by")
+    return (actor["sub"], represented_by) if isinstance(represented_by, str) else (actor["sub"],)
 
 
 def _instant_of(event: Event) -> str:

@@ -36,8 +36,8 @@ def terms_of(row: IndexRow) -> set[Term]:
         term("event_id", row.event_id),
         term("request_id", row.request_id),
         term("act", row.act),
-        term("actor", row.actor),
     }
+    terms.update(term("actor", actor) for actor in row.actors)
     terms.update(term("subject_ref", ref) for ref in row.subject_refs)
     terms.update(term("queried", ref) for ref in row.queried)
     return terms

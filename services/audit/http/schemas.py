@@ -20,7 +20,9 @@ class EventsQuery(PageQuery):
 
     page_size: int = Field(100, ge=1, le=500, description="Greatest number of events in the answer")
     subject_ref: SubjectName = Field("", description="Pseudonym of a subject that the event concerns")
-    actor: ActorName = Field("", description="`sub` of who acted")
+    actor: ActorName = Field(
+        "", description="`sub` of who acted, or `represented_by`: the pseudonym of who acted for it"
+    )
     act: ActName = Field("", description="For example record.queried.own")
     event_id: EventName = ""
     request_id: RequestName = Field("", description="X-Request-Id of the request")
@@ -43,19 +45,22 @@ class EventsAnswer(BaseModel):
 
 
 class AccessAnswer(BaseModel):
-    """A query of the caller's own records, or an officer's act about the caller."""
+    """A query of the caller's own records, an officer's act about the caller, or what was done for an organisation: told
+    to it and to the person who did it."""
 
     index: int
     event_id: str
     at: str
     act: Act
     outcome: str
-    own: bool = Field(description="Whether the caller itself looked")
-    org: str = Field(description="Unified social credit code of the organisation that looked")
+    own: bool = Field(description="Whether the caller itself looked or acted, also for an organisation")
+    org: str = Field(description="Unified social credit code of the organisation that looked or that was acted for")
     client_id: str
     roles: list[str]
     acr: str = Field(description="How the identity of who looked was verified: counter, oidc; see docs/identity.md")
     verified_by: str = Field(description="`sub` of the officer who handed out the code that the person came with")
+    represented_by: str = Field(description="Pseudonym of the person who acted for the organisation")
+    capacity: str = Field(description="In which capacity: legal_representative, agent")
     purpose: str
     legal_basis: str
     case_no: str

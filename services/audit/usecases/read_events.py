@@ -48,7 +48,8 @@ def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
 @query(Act.ACCESSES_LISTED, roles={Role.SUBJECT}, articles=("31",))
 def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
     """Who looked at the caller's own records and why, and what officers decided about the caller, newest first: organs,
-    purposes and how a person was verified; of officers, the user name of who lets somebody act in the caller's name."""
+    purposes and how a person was verified; of officers, the user name of who lets somebody act in the caller's name.
+    An organisation is told what was done in its name, by whom (a pseudonym) and in which capacity; so is who did it."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
@@ -67,12 +68,14 @@ def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
         "at": event["at"],
         "act": event["act"],
         "outcome": event.get("outcome", "ok"),
-        "own": actor["sub"] == subject_ref,
+        "own": subject_ref in (actor["sub"], actor.get("represented_by")),
         "org": actor.get("org", ""),
         "client_id": actor.get("client_id", ""),
         "roles": actor.get("roles", []),
         "acr": actor.get("acr", ""),
         "verified_by": actor.get("verified_by", ""),
+        "represented_by": actor.get("represented_by", ""),
+        "capacity": actor.get("capacity", ""),
         "purpose": event.get("purpose", ""),
         "legal_basis": event.get("legal_basis", ""),
         "case_no": event.get("case_no", ""),

@@ -63,6 +63,9 @@ class Consent:
     uses_left: int | None
     given_at: str
     withdrawn_at: str = ""
+    # The pseudonym and capacity of the person who gave it for an organisation; empty for a person's own.
+    given_by: str = ""
+    given_as: str = ""
 
     def refusal(self, caller: Principal, ref: str, entries: Set[str], today: date) -> Problem | None:
         """Returns why this consent does not cover a query; None when it does."""
@@ -109,6 +112,8 @@ class Consent:
             "uses_left": self.uses_left,
             "given_at": self.given_at,
             "withdrawn_at": self.withdrawn_at,
+            "given_by": self.given_by,
+            "given_as": self.given_as,
         }
 
 
@@ -125,4 +130,7 @@ def read_consent(plain: Mapping[str, Any]) -> Consent:
         plain["uses_left"],
         plain["given_at"],
         plain["withdrawn_at"],
+        # Consents of earlier versions do not tell.
+        plain.get("given_by") or "",
+        plain.get("given_as") or "",
     )

@@ -30,7 +30,7 @@ class ConsentBody(Body):
 
     beyond_schema: ClassVar[str] = (
         "A grantee with a right check digit; entries in force that a consent opens; valid_to is today or later, within"
-        " five years, and not before valid_from"
+        " five years, not before valid_from, and for an agent not after the last day of her authorization"
     )
 
     grantee: str = Field(
@@ -63,6 +63,10 @@ class ConsentAnswer(BaseModel):
     uses_left: int | None
     given_at: str
     withdrawn_at: str = Field(description="Empty while it stands")
+    given_by: str = Field(
+        description="Pseudonym of the person who gave it for an organisation; empty for a person's own, and where it was not recorded"
+    )
+    given_as: str = Field(description="In which capacity: legal_representative, agent")
 
 
 class GivenConsentAnswer(ConsentAnswer):

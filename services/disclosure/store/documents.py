@@ -196,6 +196,9 @@ class ConsentRow(Document):
     given_at = StringField(required=True)
     # Empty until the subject withdraws it.
     withdrawn_at = StringField()
+    # Who gave it for an organisation, and in which capacity; empty for a person's own.
+    given_by = StringField()
+    given_as = StringField()
     # SHA-256 of the code that the grantee exchanges.
     code_digest = StringField()
     # Digests of the pages that were told to follow, the newest last: each is of a use that was counted.

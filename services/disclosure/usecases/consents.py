@@ -65,9 +65,13 @@ def own_consent(ctx: DisclosureContext, caller: Principal, consent: Consent | No
 def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str | None]:
     """The subject gives a consent, and gets the code to hand over: once; a repeated request gets none.
 
-    Raises INPUT_INVALID for one that could never be used.
+    Raises INPUT_INVALID for one that could never be used, and for one of an agent that would outlast her authorization.
     """
-    if faults := [*_period_faults(terms, ctx.clock.today()), *_faults_of_what_is_named(ctx, caller, terms)]:
+    if faults := [
+        *_period_faults(terms, ctx.clock.today()),
+        *_authorization_faults(caller, terms),
+        *_faults_of_what_is_named(ctx, caller, terms),
+    ]:
         raise INPUT_INVALID(fields=faults)
     consent = Consent(
         new_id("consent"),
@@ -79,6 +83,8 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
         terms.valid_to,
         terms.uses,
         rfc3339(ctx.clock.now()),
+        given_by=caller.represented_by,
+        given_as=caller.capacity,
     )
 
     code = _new_code()
@@ -87,7 +93,9 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
         _save(ctx, caller, unit, Act.CONSENT_GIVEN, consent, digest_of(code))
         return consent
 
-    asked = canonical([Act.CONSENT_GIVEN, {**consent.to_dict(), "consent_id": "", "given_at": ""}])
+    # What is asked for, by whichever representative; in the form of earlier versions, whose keys are still good.
+    chosen = {name: value for name, value in consent.to_dict().items() if name not in ("given_by", "given_as")}
+    asked = canonical([Act.CONSENT_GIVEN, {**chosen, "consent_id": "", "given_at": ""}])
     done = ctx.store.store.once(caller.sub, key, asked, work, Consent.to_dict)
     return done.or_read(read_consent), code if done.first else None
 
@@ -101,6 +109,16 @@ def _period_faults(terms: ConsentTerms, today: date) -> Iterator[FieldError]:
         if day > latest:
             told = f"不得晚于 {latest}（自今日起 {LONGEST_YEARS} 年） / not after {latest}, {LONGEST_YEARS} years from today"
             yield FieldError(field, "period", told)
+
+
+def _authorization_faults(caller: Principal, terms: ConsentTerms) -> Iterator[FieldError]:
+    last = caller.authorized_until
+    if last and terms.valid_to > date.fromisoformat(last):
+        told = (
+            f"不得晚于经办人授权的截止日 {last}；需要更长的，由法定代表人作出 / "
+            f"not after {last}, the last day of your authorization as agent; the legal representative can agree for longer"
+        )
+        yield FieldError("valid_to", "authorization", told)
 
 
 def _faults_of_what_is_named(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms) -> Iterator[FieldError]:

@@ -43,6 +43,25 @@ def holds(entry: bytes, text: str) -> bool:
 
 
 @pytest.mark.parametrize("act", Act)
+def test_whatever_is_done_for_an_organisation_names_the_person_who_did_it(act: Act) -> None:
+    """A token that tells nobody is none, so no event is of an organisation alone (Art. 31)."""
+    claims = {"sub": "s_company", "roles": ["subject"], "org": "91000000MA0000242C", "capacity": "agent"}
+    acting = Principal.from_claims(claims | {"act": {"sub": "s_her"}})
+    for outcome in ("ok", "refused", "unanswered"):
+        actor = json.loads(event(act, acting, outcome=outcome).encode())["actor"]
+        assert (actor["sub"], actor["represented_by"], actor["capacity"]) == ("s_company", "s_her", "agent")
+    for wrong in ({}, {"act": {}}, {"act": {"sub": ""}}, {"act": {"sub": 1}}, {"act": "s_her"}, {"act": None}):
+        with pytest.raises(ValueError, match="act"):
+            Principal.from_claims(claims | wrong)
+
+
+def test_every_field_of_a_caller_is_a_claim_of_its_token() -> None:
+    texts = {field.name: f"a_{field.name}" for field in fields(Principal)[2:]} | {"certificate": "c" * 43}
+    caller = Principal("s_company", frozenset({Role.SUBJECT}), **texts)
+    assert Principal.from_claims(json.loads(json.dumps(caller.to_claims()))) == caller
+
+
+@pytest.mark.parametrize("act", Act)
 def test_no_detail_of_any_act_lets_a_number_of_a_person_through(act: Act) -> None:
     for outcome, more in (("ok", {}), ("refused", REFUSED), ("unanswered", UNANSWERED)):
         for text in TYPED:
@@ -70,8 +89,9 @@ def test_all_that_an_actor_and_its_grounds_have_is_of_a_kind() -> None:
     assert set(everything.to_actor()) == set(ACTOR)
     told = set(json.loads(event(actor=everything).encode())) - {"v", "event_id", "at", "service", "act", "outcome"}
     assert told == {"actor", "request_id", *GROUNDS}
-    # The rest names a token, a key, a certificate.
-    assert {f.name for f in fields(Principal)} - set(ACTOR) - set(GROUNDS) == {"jti", "client_key", "certificate"}
+    # The rest names a token, a key, a certificate, and the last day of an authorization that has events of its own.
+    rest = {f.name for f in fields(Principal)} - set(ACTOR) - set(GROUNDS)
+    assert rest == {"jti", "client_key", "certificate", "authorized_until"}
 
 
 def test_the_act_stays_on_record_with_what_is_not_a_number() -> None:

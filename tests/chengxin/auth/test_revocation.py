@@ -11,7 +11,7 @@ from chengxin.auth.revocation import Revocation, Revocations
 from chengxin.errors import Problem
 from tests.support import Issuer
 
-LI = Principal("s_li", frozenset({Role.SUBJECT}), client_id="portal", jti="t_1")
+LI = Principal("s_li", frozenset({Role.SUBJECT}), client_id="portal", jti="t_1", represented_by="s_her")
 
 
 class RevocationSource:
@@ -42,6 +42,10 @@ class RevocationSource:
         (Revocation("sub", "s_li", 50), False),
         (Revocation("sub", "t_1"), False),
         (Revocation("client_id", "portal", 51), True),
+        (Revocation("representation", "s_li.s_her", 51), True),
+        (Revocation("representation", "s_li.s_her", 50), False),
+        (Revocation("representation", "s_li.s_him"), False),
+        (Revocation("representation", ""), False),
         (Revocation("kid", "k1"), True),
         (Revocation("kid", "k2"), False),
     ],
