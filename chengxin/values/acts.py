@@ -155,6 +155,13 @@ class Act(StrEnum):
     TASK_ANSWERED = ("task.answered", "答复核查任务", "A provider answered a verification task")
     TASK_EXTENDED = ("task.extended", "延长答复期限", "A provider was given more time")
     CORRECTION_SEEN = ("correction.seen", "收到更正", "The correction that an objection led to arrived")
+    RECORD_CHANGE_SEEN = ("record_change.seen", "得知异议信息变更", "A case learned that its record had changed")
+    OBJECTION_STEP_RETRACTED = (
+        "objection.step_retracted",
+        "收回办理步骤",
+        "The centre took a step on an objection back",
+    )
+    ANSWER_RETRACTED = ("answer.retracted", "收回核查答复", "A provider took its answer to a task back")
     DEADLINE_RECOUNTED = ("deadline.recounted", "重新计算期限", "Deadlines were counted again by a new calendar")
     COURSE_READ = ("course.read", "查看异议办理过程", "The course of an objection was read for supervision")
     COURSE_LISTED = ("course.listed", "查看异议办理清单", "Objections were listed for supervision")

@@ -32,6 +32,11 @@ log = structlog.get_logger()
 # The service itself, when it follows feeds and counts deadlines again.
 OWN: Final = Principal("objection", frozenset({Role.SERVICE}), client_id="objection")
 
+RECORD_UNKNOWN = not_found(
+    "RECORD_UNKNOWN",
+    "未找到记录 {record_id}，请核对编号",
+    "There is no record {record_id}; check its id",
+)
 OBJECTION_UNKNOWN = not_found(
     "OBJECTION_UNKNOWN",
     "未找到异议 {objection_no}，请核对编号",

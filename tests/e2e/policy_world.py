@@ -133,6 +133,8 @@ class PolicyWorld:
             },
             "POST /v1/me/objections/<objection_no>/supplement": {"statement": "补充", "evidence": []},
             "POST /v1/objections/<objection_no>/answer": {"finding": "wrong", "evidence": "x"},
+            "POST /v1/objections/<objection_no>/retract": {"reason": "x"},
+            "POST /v1/objections/<objection_no>/retract-answer": {"reason": "x"},
             "POST /v1/objections/<objection_no>/extension": {"reason": "案情复杂"},
             "POST /v1/objections/<objection_no>/refuse": {"reason": "x"},
             "POST /v1/objections/<objection_no>/request-supplement": {"missing": ["x"]},

@@ -214,7 +214,9 @@ def test_a_closed_objection_is_closed_to_everybody(
     wrong = []
     cells["closed objection"] = 0
     for row in table:
-        changes = row["face"].startswith("POST ") or row["face"].endswith(("/AnswerTask", "/RequestExtension"))
+        changes = row["face"].startswith("POST ") or row["face"].endswith(
+            ("/AnswerTask", "/RequestExtension", "/RetractAnswer")
+        )
         if not (changes and row["service"] == "objection" and row.get("roles") and _about_one(row["face"])):
             continue
         for role in Role:
@@ -236,7 +238,7 @@ def _for_its_role(row: dict[str, Any], role: Role) -> str:
 
 
 def _about_one(face: str) -> bool:
-    return "<objection_no>" in face or face.endswith(("/AnswerTask", "/RequestExtension"))
+    return "<objection_no>" in face or face.endswith(("/AnswerTask", "/RequestExtension", "/RetractAnswer"))
 
 
 def _revoked(city: City) -> Caller:

@@ -81,20 +81,28 @@ def test_memory_holds_the_last_batches_and_no_more() -> None:
     assert recent.of("b5") == [{"n": 5}]
 
 
-def test_objections_hear_of_corrections_only_and_of_every_hundredth_position(ingest: RunningIngest) -> None:
-    ingest.regulator.submits([licence(1), licence(2)])
-    ids = [r.record_id for c in ingest.watched(2) for r in c.records]
+def test_objections_hear_of_every_later_version_and_of_every_hundredth_position(ingest: RunningIngest) -> None:
+    ingest.regulator.submits([licence(1), licence(2), licence(3)])
+    ids = [r.record_id for c in ingest.watched(3) for r in c.records]
     amended = {"items": licence(1, XK_NR="餐饮服务"), "reason": "更正", "request_id": "amend-0001"}
     ingest.regulator.rpc("Amend", pb.AmendRequest(record_id=ids[0], **amended))
+    # Delivered again: one is new, one as it was, one has another version.
+    ingest.regulator.submits([licence(4), licence(2), licence(3, XK_NR="餐饮服务")])
+    again = len(ingest.ctx.store.rows(0))
     for _ in range(101 - len(ingest.ctx.store.rows(0))):
         ingest.ctx.store.transact(lambda unit: unit.publish("other"))
     revoked = {"reason": "异议成立", "request_id": "revoke-0001", "objection_no": "YY-20261124-0001"}
     ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=ids[1], **revoked))
-    told = ingest.corrections(1)
-    assert [(c.position, [(r.record_id, r.version, r.objection_no) for r in c.records]) for c in told] == [
-        (100, []),
-        (102, [(ids[1], 2, "YY-20261124-0001")]),
+    told = ingest.corrections(3)
+    heard = [(c.position, [(r.record_id, r.version, r.objection_no, r.reason) for r in c.records]) for c in told]
+    assert [records for position, records in heard if position < 100] == [
+        [(ids[0], 2, "", "更正")],
+        [(ids[2], 2, "", "resubmission")],
     ]
+    assert heard[-2:] == [(100, []), (102, [(ids[1], 2, "YY-20261124-0001", "异议成立")])]
+    assert again < 100
+    # They compare no values, and are told none.
+    assert not any(r.items for c in told for r in c.records)
 
 
 def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: RunningIngest) -> None:
@@ -103,6 +111,7 @@ def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: RunningIng
     head = ingest.objection.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id=record.record_id))
     assert (head.subject_ref, head.version, head.entry_code) == (record.subject.subject_ref, 1, "XZXK")
     assert (head.provider_uscc, head.provider_name) == (record.provider_uscc, record.provider_name)
+    assert (head.revoked, list(head.changed_items)) == (False, [])
     [event] = ingest.audit.of("record.head_read")
     assert (event["records"], event["subject_refs"]) == ([record.record_id], [record.subject.subject_ref])
     with pytest.raises(Problem) as unknown:
@@ -111,6 +120,21 @@ def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: RunningIng
     with pytest.raises(Problem) as refused:
         ingest.disclosure.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id=record.record_id))
     assert refused.value.code == "FEED_NOT_FOR_YOU"
+
+
+def test_what_changed_in_a_record_since_a_version_is_told_by_items_and_no_value(ingest: RunningIngest) -> None:
+    record_id = ingest.regulator.submits_batch(licence(1)).outcomes[0].record_id
+    for n, content in enumerate(("餐饮服务", "食品经营", "餐饮服务"), 1):
+        change = {"items": licence(1, XK_NR=content, BZ=f"第{n}次"), "reason": "更正", "request_id": f"amend-000{n}"}
+        ingest.regulator.rpc("Amend", pb.AmendRequest(record_id=record_id, **change))
+    for since, changed in {0: [], 1: ["BZ", "XK_NR"], 2: ["BZ"], 4: [], 9: []}.items():
+        request = pb.GetRecordHeadRequest(record_id=record_id, since_version=since)
+        assert list(ingest.objection.rpc("GetRecordHead", request).changed_items) == changed
+    revoked = {"reason": "撤销", "request_id": "revoke-0001"}
+    ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=record_id, **revoked))
+    request = pb.GetRecordHeadRequest(record_id=record_id, since_version=4)
+    head = ingest.objection.rpc("GetRecordHead", request)
+    assert (head.revoked, head.version, list(head.changed_items)) == (True, 5, [])
 
 
 @pytest.mark.parametrize(

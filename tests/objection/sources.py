@@ -118,11 +118,12 @@ class CatalogSource(catalog_pb2_grpc.CatalogServiceServicer):
 
 
 class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
-    """Records, and the feed of corrections."""
+    """Records, and the feed of their later versions."""
 
     def __init__(self) -> None:
         self.feed = ServedFeed()
         self.heads: dict[str, ingest_pb2.RecordHead] = {}
+        self._items: dict[tuple[str, int], dict[str, str]] = {}
         # How often somebody asked whose a record is.
         self.asked = 0
         self.away = False
@@ -136,10 +137,16 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         if request.record_id not in self.heads:
             context.abort(grpc.StatusCode.NOT_FOUND, "no such record")
-        return self.heads[request.record_id]
+        head = ingest_pb2.RecordHead()
+        head.CopyFrom(self.heads[request.record_id])
+        if request.since_version:
+            now, then = (self._items[request.record_id, version] for version in (head.version, request.since_version))
+            head.changed_items.extend(sorted(code for code in now if now[code] != then[code]))
+        return head
 
     def record(self, record_id: str, subject_ref: str, version: int = 1, **more: Any) -> None:
-        """A version of a licence."""
+        """A version of a licence; `items` are those with other values than the first version has."""
+        items = more.pop("items", {})
         record = ingest_pb2.RecordVersion(
             record_id=record_id,
             version=version,
@@ -148,9 +155,10 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
             provider_uscc=more.pop("provider", REGULATOR),
             provider_name="市场监管局",
             subject=ingest_pb2.SubjectIdentity(subject_ref=subject_ref, kind="enterprise", name="某公司"),
-            items={"XK_NR": "食品经营"},
+            recorded_at={"seconds": 1_795_492_800 + version},
             **more,
         )
+        self._items[record_id, version] = {"XK_NR": "食品经营", "XK_WSH": "1号"} | items
         self.heads[record_id] = ingest_pb2.RecordHead(
             record_id=record_id,
             version=version,
@@ -159,8 +167,9 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
             provider_uscc=record.provider_uscc,
             provider_name=record.provider_name,
             subject_ref=subject_ref,
+            revoked=record.revoked,
         )
-        self.feed.tell(ingest_pb2.Change(records=[record] if record.objection_no else [], last=True))
+        self.feed.tell(ingest_pb2.Change(records=[record] if version > 1 else [], last=True))
 
 
 class DisclosureSource(disclosure_pb2_grpc.DisclosureServiceServicer):

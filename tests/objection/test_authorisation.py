@@ -27,12 +27,14 @@ ROUTES: dict[str, dict[str, Any]] = {
     "POST /v1/me/objections/<objection_no>/withdraw": {},
     "GET /v1/objections/tasks/<objection_no>": {},
     "POST /v1/objections/<objection_no>/answer": {"finding": "wrong"},
+    "POST /v1/objections/<objection_no>/retract-answer": {"reason": "点错"},
     "POST /v1/objections/<objection_no>/extension": {"reason": "跨部门核查"},
 }
 CALLS: dict[str, Any] = {
     "GetTask": pb.GetTaskRequest(),
     "AnswerTask": pb.AnswerTaskRequest(finding=pb.FINDING_WRONG),
     "RequestExtension": pb.RequestExtensionRequest(reason="跨部门核查"),
+    "RetractAnswer": pb.RetractAnswerRequest(reason="点错"),
 }
 ACTS = {row["face"]: row["act"] for row in policy() if "act" in row}
 

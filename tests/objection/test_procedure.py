@@ -73,6 +73,115 @@ def test_a_corrected_record_is_not_upheld(city: RunningObjection) -> None:
     assert city.centre.does("decide", number, outcome="corrected", explanation="已撤销")["correction"]["revoked"]
 
 
+# How the record changes while it is objected to, though in nobody's name; each with the way the case may end.
+CHANGES_MEANWHILE: dict[str, tuple[dict[str, Any], str]] = {
+    "revoked": ({"revoked": True}, "corrected"),
+    "amended in what was objected to": ({"items": {"XK_NR": "餐饮服务"}}, "corrected"),
+    "amended in something else": ({"items": {"XK_WSH": "2号"}}, "upheld"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_MEANWHILE)
+def test_a_case_hears_of_every_change_of_its_record_and_ends_truly(city: RunningObjection, change: str) -> None:
+    number, (changed, ending) = city.task(), CHANGES_MEANWHILE[change]
+    city.ingest.record(RECORD, COMPANY, 2, reason="自查更正", **changed)
+    city.caught_up()
+    revoked = changed.get("revoked", False)
+    heard = {"record_version": 2, "revoked": revoked, "recorded_at": "2026-11-24T04:00:02.000000Z"}
+    for told in (
+        city.company.get(f"/v1/me/objections/{number}").json,
+        city.centre.get(f"/v1/objections/{number}").json,
+        city.regulator.get(f"/v1/objections/tasks/{number}").json,
+    ):
+        assert told["record_changes"] == [heard | {"reason": "自查更正"}]
+    # Who supervises sees no word.
+    assert city.supervisor.get(f"/v1/objections/{number}/course").json["record_changes"] == [heard]
+    metadata = city.metadata("provider", org=REGULATOR)
+    [over_grpc] = city.stub.GetTask(pb.GetTaskRequest(objection_no=number), metadata=metadata).record_changes
+    assert (over_grpc.record_version, over_grpc.revoked, over_grpc.reason) == (2, revoked, "自查更正")
+    seen = city.event("record_change.seen")
+    assert seen["details"] == {
+        "objection_no": number,
+        "state": "provider_notified",
+        "record_version": 2,
+        "revoked": revoked,
+    }
+
+    city.regulator.does("answer", number, finding="right", evidence="档案")
+    other = {"corrected": "upheld", "upheld": "corrected"}[ending]
+    refused = city.centre.post(f"/v1/objections/{number}/decide", {"outcome": other, "explanation": "x"})
+    code = {"corrected": "CORRECTION_NOT_SEEN", "upheld": "OBJECTED_RECORD_CHANGED"}[other]
+    assert (refused.status_code, refused.json["code"]) == (409, code)
+    decided = city.centre.does("decide", number, outcome=ending, explanation="如现在的记载")
+    correction = decided["correction"]
+    assert correction is None if ending == "upheld" else correction["record_version"] == 2
+
+
+def test_a_decision_asks_ingest_for_what_the_feed_has_not_told(city: RunningObjection) -> None:
+    number = city.task()
+    city.regulator.does("answer", number, finding="right", evidence="档案")
+    city.ingest.heads[RECORD].version = 2
+    city.ingest.heads[RECORD].revoked = True
+    city.ingest._items[RECORD, 2] = city.ingest._items[RECORD, 1]
+    body = {"outcome": "upheld", "explanation": "维持"}
+    assert city.centre.post(f"/v1/objections/{number}/decide", body).json["code"] == "OBJECTED_RECORD_CHANGED"
+    city.ingest.away = True
+    assert city.centre.post(f"/v1/objections/{number}/decide", body).json["code"] == "UPSTREAM_UNAVAILABLE"
+    city.ingest.away = False
+    assert city.centre.does("decide", number, outcome="corrected", explanation="已撤销")["correction"]["revoked"]
+
+
+def test_a_step_or_an_answer_by_mistake_is_taken_back_by_who_gave_it(city: RunningObjection) -> None:
+    number = city.filed()
+    city.centre.does("accept", number)
+    city.centre.does("verify", number, finding="system_fault", note="误判")
+    assert city.regulator.post(f"/v1/objections/{number}/retract", {"reason": "x"}).status_code == 403
+    blank = city.centre.post(f"/v1/objections/{number}/retract", {"reason": " "})
+    assert (blank.status_code, blank.json["errors"][0]["field"]) == (400, "reason")
+    back = city.centre.does("retract", number, reason="点错了")
+    # The time to verify is the one that it was.
+    assert (back["state"], back["finding"], back["due"]) == ("accepted", "", "2026-11-27")
+    assert [(r["state"], r["by"], r["reason"], r["said"]) for r in back["retractions"]] == [
+        ("system_fault", "centre", "点错了", "误判")
+    ]
+    city.centre.does("verify", number, finding="consistent_with_source", note="一致")
+    city.regulator.does("answer", number, finding="wrong")
+    metadata = city.metadata("provider", org=REGULATOR)
+    task = city.stub.RetractAnswer(pb.RetractAnswerRequest(objection_no=number, reason="看错"), metadata=metadata)
+    assert (task.state, task.answer_due) == ("provider_notified", "2026-12-08")
+    city.regulator.does("answer", number, finding="right", evidence="档案第三卷")
+    # The applicant and supervisors see that it was, not the words.
+    own = city.company.get(f"/v1/me/objections/{number}").json["retractions"]
+    assert own == city.supervisor.get(f"/v1/objections/{number}/course").json["retractions"]
+    assert [(r["state"], r["by"]) for r in own] == [("system_fault", "centre"), ("answered_wrong", "provider")]
+    assert "reason" not in own[0]
+    assert city.centre.does("decide", number, outcome="upheld", explanation="与档案一致")["state"] == "upheld"
+    late = city.regulator.post(f"/v1/objections/{number}/retract-answer", {"reason": "x"})
+    assert (late.status_code, late.json["code"]) == (409, "OBJECTION_CLOSED")
+    # Of the first, the provider's attempt and the blank one are on record as refused.
+    assert city.audit.of("objection.step_retracted")[-1]["actor"]["sub"] == "officer:centre"
+    assert city.event("answer.retracted", 2)["outcome"] == "refused"
+
+
+def test_a_supplement_that_does_not_come_is_not_waited_for(city: RunningObjection) -> None:
+    number = city.filed(evidence=[])
+    city.centre.does("request-supplement", number, missing=["证书复印件"])
+    early = city.centre.post(f"/v1/objections/{number}/accept", {})
+    assert (early.status_code, early.json["code"]) == (409, "OBJECTION_STATE")
+    back = city.centre.does("retract", number, reason="限期未补")
+    assert (back["state"], back["due"], back["retractions"][0]["said"]) == ("filed", "2026-11-27", "证书复印件")
+    assert city.centre.does("refuse", number, reason="材料不全")["state"] == "refused"
+
+
+def test_what_is_revoked_already_is_not_objected_to(city: RunningObjection) -> None:
+    first = city.company.files(key="k1")
+    city.ingest.record(RECORD, COMPANY, 2, revoked=True)
+    refused = city.company.files(items=["XK_WSH"])
+    assert (refused.status_code, refused.json["code"]) == (409, "OBJECTED_RECORD_REVOKED")
+    # A repeat is answered with what was filed.
+    assert city.company.files(key="k1").json["objection_no"] == first.json["objection_no"]
+
+
 def test_an_incomplete_objection_is_sent_back_once_listing_everything(city: RunningObjection) -> None:
     number = city.filed(evidence=[])
     sent = city.centre.does("request-supplement", number, missing=["证书复印件", "授权书"])

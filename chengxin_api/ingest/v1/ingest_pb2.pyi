@@ -947,15 +947,19 @@ class GetRecordHeadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    SINCE_VERSION_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    since_version: _builtins.int
+    """An earlier version, for `changed_items`; 0 asks for none."""
     def __init__(
         self,
         *,
         record_id: _builtins.str = ...,
+        since_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id", "since_version", b"since_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -972,6 +976,8 @@ class RecordHead(_message.Message):
     PROVIDER_USCC_FIELD_NUMBER: _builtins.int
     PROVIDER_NAME_FIELD_NUMBER: _builtins.int
     SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    REVOKED_FIELD_NUMBER: _builtins.int
+    CHANGED_ITEMS_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     version: _builtins.int
     entry_code: _builtins.str
@@ -980,6 +986,11 @@ class RecordHead(_message.Message):
     provider_name: _builtins.str
     subject_ref: _builtins.str
     """Pseudonymous reference (principle 7)."""
+    revoked: _builtins.bool
+    @_builtins.property
+    def changed_items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items that have other values now than in the version `since_version`."""
+
     def __init__(
         self,
         *,
@@ -990,10 +1001,12 @@ class RecordHead(_message.Message):
         provider_uscc: _builtins.str = ...,
         provider_name: _builtins.str = ...,
         subject_ref: _builtins.str = ...,
+        revoked: _builtins.bool = ...,
+        changed_items: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "subject_ref", b"subject_ref", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_items", b"changed_items", "entry_code", b"entry_code", "entry_version", b"entry_version", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "revoked", b"revoked", "subject_ref", b"subject_ref", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

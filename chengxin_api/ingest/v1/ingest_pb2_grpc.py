@@ -149,14 +149,15 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchCorrections(self, request, context):
-        """Of the same changes only versions that were made for an objection. Every hundredth position is told without any.
+        """Of the same changes only later versions of records, without items: amendments, revocations, and what was delivered
+        again. Every hundredth position is told without any.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordHead(self, request, context):
-        """Whose a record is and who answers for it, now; no value of any item.
+        """Whose a record is, who answers for it, and which items have changed since a version; no value of any item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,9 +52,11 @@ class IngestServiceStub:
     Watch: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
-    """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
+    """Of the same changes only later versions of records, without items: amendments, revocations, and what was delivered
+    again. Every hundredth position is told without any.
+    """
     GetRecordHead: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]
-    """Whose a record is and who answers for it, now; no value of any item."""
+    """Whose a record is, who answers for it, and which items have changed since a version; no value of any item."""
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
@@ -80,9 +82,11 @@ class IngestServiceAsyncStub(IngestServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
-    """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
+    """Of the same changes only later versions of records, without items: amendments, revocations, and what was delivered
+    again. Every hundredth position is told without any.
+    """
     GetRecordHead: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]  # type: ignore[assignment]
-    """Whose a record is and who answers for it, now; no value of any item."""
+    """Whose a record is, who answers for it, and which items have changed since a version; no value of any item."""
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """Collection of records from providers (Art. 9 to 12)."""
@@ -159,7 +163,9 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_pb2.Change], _abc.AsyncIterator[_ingest_pb2.Change]]:
-        """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
+        """Of the same changes only later versions of records, without items: amendments, revocations, and what was delivered
+        again. Every hundredth position is told without any.
+        """
 
     @_abc_1.abstractmethod
     def GetRecordHead(
@@ -167,6 +173,6 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.GetRecordHeadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.RecordHead, _abc.Awaitable[_ingest_pb2.RecordHead]]:
-        """Whose a record is and who answers for it, now; no value of any item."""
+        """Whose a record is, who answers for it, and which items have changed since a version; no value of any item."""
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chengxin/objection/v1/objection.proto\x12\x15\x63hengxin.objection.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\topen_only\x18\x03 \x01(\x08\"X\n\x11ListTasksResponse\x12*\n\x05tasks\x18\x01 \x03(\x0b\x32\x1b.chengxin.objection.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x0eGetTaskRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\"\xe0\x01\n\x04Task\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x12\n\nentry_code\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\t\x12\x11\n\tstatement\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x12\n\nanswer_due\x18\x07 \x01(\t\x12\x13\n\x0bprovisional\x18\x08 \x01(\x08\x12\x10\n\x08\x65xtended\x18\t \x01(\x08\x12/\n\x0bnotified_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x11\x41nswerTaskRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12/\n\x07\x66inding\x18\x02 \x01(\x0e\x32\x1e.chengxin.objection.v1.Finding\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"?\n\x17RequestExtensionRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1d\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\"\x92\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0c\x63ommitted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobjection_no\x18\x03 \x01(\t\x12\x11\n\trecord_id\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0c\n\x04open\x18\x06 \x01(\x08*H\n\x07\x46inding\x12\x17\n\x13\x46INDING_UNSPECIFIED\x10\x00\x12\x11\n\rFINDING_WRONG\x10\x01\x12\x11\n\rFINDING_RIGHT\x10\x02\x32\xc6\x03\n\x10ObjectionService\x12^\n\tListTasks\x12\'.chengxin.objection.v1.ListTasksRequest\x1a(.chengxin.objection.v1.ListTasksResponse\x12M\n\x07GetTask\x12%.chengxin.objection.v1.GetTaskRequest\x1a\x1b.chengxin.objection.v1.Task\x12S\n\nAnswerTask\x12(.chengxin.objection.v1.AnswerTaskRequest\x1a\x1b.chengxin.objection.v1.Task\x12_\n\x10RequestExtension\x12..chengxin.objection.v1.RequestExtensionRequest\x1a\x1b.chengxin.objection.v1.Task\x12M\n\x05Watch\x12#.chengxin.objection.v1.WatchRequest\x1a\x1d.chengxin.objection.v1.Change0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chengxin/objection/v1/objection.proto\x12\x15\x63hengxin.objection.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\topen_only\x18\x03 \x01(\x08\"X\n\x11ListTasksResponse\x12*\n\x05tasks\x18\x01 \x03(\x0b\x32\x1b.chengxin.objection.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x0eGetTaskRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\"\x9d\x02\n\x04Task\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x12\n\nentry_code\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\t\x12\x11\n\tstatement\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x12\n\nanswer_due\x18\x07 \x01(\t\x12\x13\n\x0bprovisional\x18\x08 \x01(\x08\x12\x10\n\x08\x65xtended\x18\t \x01(\x08\x12/\n\x0bnotified_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x0erecord_changes\x18\x0b \x03(\x0b\x32#.chengxin.objection.v1.RecordChange\"x\n\x0cRecordChange\x12\x16\n\x0erecord_version\x18\x01 \x01(\x05\x12\x0f\n\x07revoked\x18\x02 \x01(\x08\x12/\n\x0brecorded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x80\x01\n\x11\x41nswerTaskRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12/\n\x07\x66inding\x18\x02 \x01(\x0e\x32\x1e.chengxin.objection.v1.Finding\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"?\n\x17RequestExtensionRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"<\n\x14RetractAnswerRequest\x12\x14\n\x0cobjection_no\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1d\n\x0cWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\"\x92\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x30\n\x0c\x63ommitted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobjection_no\x18\x03 \x01(\t\x12\x11\n\trecord_id\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0c\n\x04open\x18\x06 \x01(\x08*H\n\x07\x46inding\x12\x17\n\x13\x46INDING_UNSPECIFIED\x10\x00\x12\x11\n\rFINDING_WRONG\x10\x01\x12\x11\n\rFINDING_RIGHT\x10\x02\x32\xa1\x04\n\x10ObjectionService\x12^\n\tListTasks\x12\'.chengxin.objection.v1.ListTasksRequest\x1a(.chengxin.objection.v1.ListTasksResponse\x12M\n\x07GetTask\x12%.chengxin.objection.v1.GetTaskRequest\x1a\x1b.chengxin.objection.v1.Task\x12S\n\nAnswerTask\x12(.chengxin.objection.v1.AnswerTaskRequest\x1a\x1b.chengxin.objection.v1.Task\x12_\n\x10RequestExtension\x12..chengxin.objection.v1.RequestExtensionRequest\x1a\x1b.chengxin.objection.v1.Task\x12Y\n\rRetractAnswer\x12+.chengxin.objection.v1.RetractAnswerRequest\x1a\x1b.chengxin.objection.v1.Task\x12M\n\x05Watch\x12#.chengxin.objection.v1.WatchRequest\x1a\x1d.chengxin.objection.v1.Change0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chengxin.objection.v1.objection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINDING']._serialized_start=908
-  _globals['_FINDING']._serialized_end=980
+  _globals['_FINDING']._serialized_start=1153
+  _globals['_FINDING']._serialized_end=1225
   _globals['_LISTTASKSREQUEST']._serialized_start=97
   _globals['_LISTTASKSREQUEST']._serialized_end=173
   _globals['_LISTTASKSRESPONSE']._serialized_start=175
@@ -41,15 +41,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTASKREQUEST']._serialized_start=265
   _globals['_GETTASKREQUEST']._serialized_end=303
   _globals['_TASK']._serialized_start=306
-  _globals['_TASK']._serialized_end=530
-  _globals['_ANSWERTASKREQUEST']._serialized_start=533
-  _globals['_ANSWERTASKREQUEST']._serialized_end=661
-  _globals['_REQUESTEXTENSIONREQUEST']._serialized_start=663
-  _globals['_REQUESTEXTENSIONREQUEST']._serialized_end=726
-  _globals['_WATCHREQUEST']._serialized_start=728
-  _globals['_WATCHREQUEST']._serialized_end=757
-  _globals['_CHANGE']._serialized_start=760
-  _globals['_CHANGE']._serialized_end=906
-  _globals['_OBJECTIONSERVICE']._serialized_start=983
-  _globals['_OBJECTIONSERVICE']._serialized_end=1437
+  _globals['_TASK']._serialized_end=591
+  _globals['_RECORDCHANGE']._serialized_start=593
+  _globals['_RECORDCHANGE']._serialized_end=713
+  _globals['_ANSWERTASKREQUEST']._serialized_start=716
+  _globals['_ANSWERTASKREQUEST']._serialized_end=844
+  _globals['_REQUESTEXTENSIONREQUEST']._serialized_start=846
+  _globals['_REQUESTEXTENSIONREQUEST']._serialized_end=909
+  _globals['_RETRACTANSWERREQUEST']._serialized_start=911
+  _globals['_RETRACTANSWERREQUEST']._serialized_end=971
+  _globals['_WATCHREQUEST']._serialized_start=973
+  _globals['_WATCHREQUEST']._serialized_end=1002
+  _globals['_CHANGE']._serialized_start=1005
+  _globals['_CHANGE']._serialized_end=1151
+  _globals['_OBJECTIONSERVICE']._serialized_start=1228
+  _globals['_OBJECTIONSERVICE']._serialized_end=1773
 # @@protoc_insertion_point(module_scope)

@@ -124,6 +124,7 @@ class Task(_message.Message):
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     EXTENDED_FIELD_NUMBER: _builtins.int
     NOTIFIED_AT_FIELD_NUMBER: _builtins.int
+    RECORD_CHANGES_FIELD_NUMBER: _builtins.int
     objection_no: _builtins.str
     record_id: _builtins.str
     entry_code: _builtins.str
@@ -141,6 +142,10 @@ class Task(_message.Message):
 
     @_builtins.property
     def notified_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def record_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordChange]:
+        """Versions that the record got since it was objected to, whether or not they name the objection."""
+
     def __init__(
         self,
         *,
@@ -154,14 +159,44 @@ class Task(_message.Message):
         provisional: _builtins.bool = ...,
         extended: _builtins.bool = ...,
         notified_at: _timestamp_pb2.Timestamp | None = ...,
+        record_changes: _abc.Iterable[Global___RecordChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["notified_at", b"notified_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due", b"answer_due", "entry_code", b"entry_code", "extended", b"extended", "items", b"items", "notified_at", b"notified_at", "objection_no", b"objection_no", "provisional", b"provisional", "record_id", b"record_id", "state", b"state", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due", b"answer_due", "entry_code", b"entry_code", "extended", b"extended", "items", b"items", "notified_at", b"notified_at", "objection_no", b"objection_no", "provisional", b"provisional", "record_changes", b"record_changes", "record_id", b"record_id", "state", b"state", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class RecordChange(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_VERSION_FIELD_NUMBER: _builtins.int
+    REVOKED_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    record_version: _builtins.int
+    revoked: _builtins.bool
+    reason: _builtins.str
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        record_version: _builtins.int = ...,
+        revoked: _builtins.bool = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "record_version", b"record_version", "recorded_at", b"recorded_at", "revoked", b"revoked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordChange: _TypeAlias = RecordChange  # noqa: Y015
 
 @_typing.final
 class AnswerTaskRequest(_message.Message):
@@ -213,6 +248,28 @@ class RequestExtensionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestExtensionRequest: _TypeAlias = RequestExtensionRequest  # noqa: Y015
+
+@_typing.final
+class RetractAnswerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTION_NO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    objection_no: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        objection_no: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objection_no", b"objection_no", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetractAnswerRequest: _TypeAlias = RetractAnswerRequest  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):

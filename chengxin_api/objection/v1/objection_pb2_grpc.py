@@ -55,6 +55,11 @@ class ObjectionServiceStub:
                 request_serializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.RequestExtensionRequest.SerializeToString,
                 response_deserializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.FromString,
                 _registered_method=True)
+        self.RetractAnswer = channel.unary_unary(
+                '/chengxin.objection.v1.ObjectionService/RetractAnswer',
+                request_serializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.RetractAnswerRequest.SerializeToString,
+                response_deserializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/chengxin.objection.v1.ObjectionService/Watch',
                 request_serializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.WatchRequest.SerializeToString,
@@ -93,6 +98,13 @@ class ObjectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetractAnswer(self, request, context):
+        """An answer that was given by mistake is taken back, with the reason; the case is a task again until its due date.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """State changes of objections after a position, in order, without end. For services.
         """
@@ -121,6 +133,11 @@ def add_ObjectionServiceServicer_to_server(servicer, server):
             'RequestExtension': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestExtension,
                     request_deserializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.RequestExtensionRequest.FromString,
+                    response_serializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.SerializeToString,
+            ),
+            'RetractAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetractAnswer,
+                    request_deserializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.RetractAnswerRequest.FromString,
                     response_serializer=chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
@@ -237,6 +254,33 @@ class ObjectionService:
             target,
             '/chengxin.objection.v1.ObjectionService/RequestExtension',
             chengxin_dot_objection_dot_v1_dot_objection__pb2.RequestExtensionRequest.SerializeToString,
+            chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetractAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.objection.v1.ObjectionService/RetractAnswer',
+            chengxin_dot_objection_dot_v1_dot_objection__pb2.RetractAnswerRequest.SerializeToString,
             chengxin_dot_objection_dot_v1_dot_objection__pb2.Task.FromString,
             options,
             channel_credentials,

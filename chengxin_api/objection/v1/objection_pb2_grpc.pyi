@@ -40,6 +40,8 @@ class ObjectionServiceStub:
     """The provider's answer (Art. 26). An answer `wrong` is given together with the amendment delivered to ingest."""
     RequestExtension: _grpc.UnaryUnaryMultiCallable[_objection_pb2.RequestExtensionRequest, _objection_pb2.Task]
     """A complex case: up to the extended limit of Art. 26, once."""
+    RetractAnswer: _grpc.UnaryUnaryMultiCallable[_objection_pb2.RetractAnswerRequest, _objection_pb2.Task]
+    """An answer that was given by mistake is taken back, with the reason; the case is a task again until its due date."""
     Watch: _grpc.UnaryStreamMultiCallable[_objection_pb2.WatchRequest, _objection_pb2.Change]
     """State changes of objections after a position, in order, without end. For services."""
 
@@ -55,6 +57,8 @@ class ObjectionServiceAsyncStub(ObjectionServiceStub):
     """The provider's answer (Art. 26). An answer `wrong` is given together with the amendment delivered to ingest."""
     RequestExtension: _aio.UnaryUnaryMultiCallable[_objection_pb2.RequestExtensionRequest, _objection_pb2.Task]  # type: ignore[assignment]
     """A complex case: up to the extended limit of Art. 26, once."""
+    RetractAnswer: _aio.UnaryUnaryMultiCallable[_objection_pb2.RetractAnswerRequest, _objection_pb2.Task]  # type: ignore[assignment]
+    """An answer that was given by mistake is taken back, with the reason; the case is a task again until its due date."""
     Watch: _aio.UnaryStreamMultiCallable[_objection_pb2.WatchRequest, _objection_pb2.Change]  # type: ignore[assignment]
     """State changes of objections after a position, in order, without end. For services."""
 
@@ -91,6 +95,14 @@ class ObjectionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_objection_pb2.Task, _abc.Awaitable[_objection_pb2.Task]]:
         """A complex case: up to the extended limit of Art. 26, once."""
+
+    @_abc_1.abstractmethod
+    def RetractAnswer(
+        self,
+        request: _objection_pb2.RetractAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_objection_pb2.Task, _abc.Awaitable[_objection_pb2.Task]]:
+        """An answer that was given by mistake is taken back, with the reason; the case is a task again until its due date."""
 
     @_abc_1.abstractmethod
     def Watch(

@@ -181,8 +181,9 @@ def record_version(record: PublishedVersion) -> pb.RecordVersion:
     )
 
 
-def head(record: PublishedVersion) -> pb.RecordHead:
-    """The subject and the provider of a record."""
+def head(found: read_submissions.ComparedRecord) -> pb.RecordHead:
+    """The subject and the provider of a record, and what changed in it."""
+    record = found.version
     return pb.RecordHead(
         record_id=record.record_id,
         version=record.version,
@@ -191,6 +192,8 @@ def head(record: PublishedVersion) -> pb.RecordHead:
         provider_uscc=record.provider,
         provider_name=record.provider_name,
         subject_ref=record.subject.ref,
+        revoked=record.revoked,
+        changed_items=found.changed_items,
     )
 
 

@@ -89,14 +89,14 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     @serves(read_submissions.corrections)
     def WatchCorrections(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
-        """Committed record versions that were made for an objection."""
+        """Committed later versions of records."""
         for part in read_submissions.corrections(self._ctx, caller(), request.after, context.is_active):
             yield mapping.change(part)
 
     @serves(read_submissions.head)
     def GetRecordHead(self, request: pb.GetRecordHeadRequest, context: grpc.ServicerContext) -> pb.RecordHead:
-        """The subject and the provider of a record."""
-        return mapping.head(read_submissions.head(self._ctx, caller(), request.record_id))
+        """The subject and the provider of a record, and what changed in it."""
+        return mapping.head(read_submissions.head(self._ctx, caller(), request.record_id, request.since_version))
 
 
 def _size(asked: int) -> int:

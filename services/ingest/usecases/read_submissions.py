@@ -1,7 +1,7 @@
 """Reads what was delivered (Art. 12, 30): a provider reads its own submissions, an organ those of all; and the feed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -138,29 +138,60 @@ def changes(ctx: IngestContext, caller: Principal, after: int, running: Callable
 def corrections(
     ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]
 ) -> Iterator[FeedBatchPart]:
-    """Versions after a position that were made for an objection, in order without end, and every hundredth position."""
+    """Later versions of records after a position, in order without end, and every hundredth position.
+
+    Whoever made them and whatever they name: a case learns of every change of its record.
+    """
     ctx.audit.record(ctx.audit.event(Act.CORRECTIONS_FOLLOWED, caller, details={"after": after}))
     for row in ctx.store.follow(after, running):
-        # Only a change of a single record names an objection, and its outbox row says which.
         if is_told(row):
-            made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
-            records = [PublishedVersion.read(version) for version in ctx.store.exactly(made)]
+            made = [version for change in row.changes if _changes_records(change) for version in _later(ctx, change)]
+            # No value of any item is told: the follower compares none.
+            records = [replace(PublishedVersion.read(version), items={}) for version in ctx.store.exactly(made)]
             yield FeedBatchPart(row.position, row.at, records, last=True)
 
 
 def is_told(row: OutboxRow) -> bool:
     """Whether `corrections` tells its follower of a row."""
-    return not row.position % _TOLD or any(change.get("objection_no") for change in row.changes)
+    return not row.position % _TOLD or any(map(_changes_records, row.changes))
 
 
-@query(Act.RECORD_HEAD_READ, roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
-def head(ctx: IngestContext, caller: Principal, record_id: str) -> PublishedVersion:
-    """The current version of a record, which names its subject and its provider. Raises NOT_FOUND."""
+def _changes_records(change: RawDocument) -> bool:
+    # A batch is read only when its figures count a record that was there before.
+    return change["kind"] == "record" or (change["kind"] == "batch" and bool(change.get("figures", {}).get("amended")))
+
+
+def _later(ctx: IngestContext, change: RawDocument) -> list[tuple[str, int]]:
+    return [(record, version) for record, version in _versions(ctx, change) if version > 1]
+
+
+@dataclass(frozen=True)
+class ComparedRecord:
+    """The current version of a record, and the items that an earlier version has with other values."""
+
+    version: PublishedVersion
+    changed_items: Sequence[str]
+
+
+@query(Act.RECORD_HEAD_READ, roles={Role.SERVICE}, articles=("23", "27"), when=(objection_only,))
+def head(ctx: IngestContext, caller: Principal, record_id: str, since_version: int) -> ComparedRecord:
+    """The current version of a record, which names its subject and its provider, and the items that have changed since
+    another version, where one is named. Raises NOT_FOUND."""
     if (found := ctx.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
     about = {"subject_refs": [found["subject"]["ref"]], "entries": [found["entry_code"]], "records": [record_id]}
     ctx.audit.record(ctx.audit.event(Act.RECORD_HEAD_READ, caller, **about))
-    return PublishedVersion.read(found)
+    earlier = ctx.store.exactly([(record_id, since_version)]) if 0 < since_version < found["version"] else []
+    changed = [code for before in earlier for code in _changed_items(ctx, before, found)]
+    return ComparedRecord(PublishedVersion.read(found), changed)
+
+
+def _changed_items(ctx: IngestContext, before: RawDocument, after: RawDocument) -> list[str]:
+    then, now = (
+        ctx.recorder.opened(ctx.directory.version(row["entry_code"], row["entry_version"]), row)
+        for row in (before, after)
+    )
+    return sorted(code for code in then.keys() | now.keys() if then.get(code, "") != now.get(code, ""))
 
 
 def _read(ctx: IngestContext, act: Act, caller: Principal, provider: str, submission_id: str) -> SubmissionView:

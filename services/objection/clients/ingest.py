@@ -1,4 +1,4 @@
-"""Asks ingest for the subject and the provider of a record, when an applicant objects to it."""
+"""Asks ingest for a record: whose it is when an applicant objects to it, what changed in it when the centre decides."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,10 +7,10 @@ import grpc
 
 from chengxin.errors import Problem
 from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from services.objection.domain.challenged_records import ChallengedRecord
+from services.objection.domain.challenged_records import ChallengedRecord, RecordHead
 
-# Returns a record by its id, or None when there is none.
-Records = Callable[[str], ChallengedRecord | None]
+# Returns a record by its id and what changed in it since a version (0: not asked), or None when there is none.
+Records = Callable[[str, int], RecordHead | None]
 
 _TIMEOUT_SECONDS: Final = 5
 
@@ -19,15 +19,15 @@ def records_of(stub: ingest_pb2_grpc.IngestServiceStub, metadata: Callable[[], t
     """Makes a function that asks ingest for a record, with the service's own token in `metadata`. The function may
     raise UPSTREAM_UNAVAILABLE."""
 
-    def record(record_id: str) -> ChallengedRecord | None:
-        request = ingest_pb2.GetRecordHeadRequest(record_id=record_id)
+    def record(record_id: str, since_version: int) -> RecordHead | None:
+        request = ingest_pb2.GetRecordHeadRequest(record_id=record_id, since_version=since_version)
         try:
             head = stub.GetRecordHead(request, metadata=metadata(), timeout=_TIMEOUT_SECONDS)
         except grpc.RpcError as e:
             if e.code() is grpc.StatusCode.NOT_FOUND:
                 return None
             raise Problem.from_rpc(e) from None
-        return ChallengedRecord(
+        record = ChallengedRecord(
             record_id=head.record_id,
             subject_ref=head.subject_ref,
             record_version=head.version,
@@ -36,5 +36,6 @@ def records_of(stub: ingest_pb2_grpc.IngestServiceStub, metadata: Callable[[], t
             provider_uscc=head.provider_uscc,
             provider_name=head.provider_name,
         )
+        return RecordHead(record, head.revoked, frozenset(head.changed_items))
 
     return record

@@ -11,7 +11,8 @@ from datetime import date
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from services.objection.domain.case_states import STATE_EN, STATE_ZH
-from services.objection.domain.cases import Case
+from services.objection.domain.cases import Case, Retraction
+from services.objection.domain.challenged_records import LaterVersion
 from services.objection.domain.deadlines import StepPeriod
 from services.objection.domain.evidence import Evidence
 
@@ -58,6 +59,8 @@ class CaseView:
             "answer": case.answer.value if case.answer else "",
             "outcome": case.outcome.value if case.outcome else "",
             "correction": self._correction(),
+            "record_changes": [_change(c) for c in case.record_changes],
+            "retractions": [_retraction(r) for r in case.retractions],
         }
 
     def for_applicant(self) -> RawDocument:
@@ -70,6 +73,7 @@ class CaseView:
             "supplement": case.supplement,
             "refusal_reason": case.refusal_reason,
             "explanation": case.explanation,
+            "record_changes": self._changes_with_reasons(),
         }
 
     def for_centre(self) -> RawDocument:
@@ -80,6 +84,7 @@ class CaseView:
             "verification_note": case.verification_note,
             "extension_reason": case.extension_reason,
             "answer_evidence": case.answer_evidence,
+            "retractions": [_retraction(r) | {"reason": r.reason, "said": r.said} for r in case.retractions],
         }
 
     def task(self) -> RawDocument:
@@ -97,7 +102,11 @@ class CaseView:
             "extended": case.extended,
             "notified_at": rfc3339(case.notified_at) if case.notified_at else "",
             "answer": case.answer.value if case.answer else "",
+            "record_changes": self._changes_with_reasons(),
         }
+
+    def _changes_with_reasons(self) -> list[RawDocument]:
+        return [_change(c) | {"reason": c.reason} for c in self.case.record_changes]
 
     def _subject_matter(self) -> RawDocument:
         record, names = self.case.record, self.names
@@ -131,6 +140,18 @@ class CaseView:
             "revoked": correction.revoked,
             "seen_at": rfc3339(correction.seen_at),
         }
+
+
+def _change(change: LaterVersion) -> RawDocument:
+    return {
+        "record_version": change.record_version,
+        "revoked": change.revoked,
+        "recorded_at": rfc3339(change.recorded_at),
+    }
+
+
+def _retraction(retraction: Retraction) -> RawDocument:
+    return {"state": retraction.state.value, "by": retraction.by.value, "at": rfc3339(retraction.at)}
 
 
 def evidence_to_dict(evidence: Evidence) -> RawDocument:

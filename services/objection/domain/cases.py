@@ -16,7 +16,7 @@ from services.objection.domain.case_states import (
     Party,
     ProviderFinding,
 )
-from services.objection.domain.challenged_records import ChallengedRecord, Correction
+from services.objection.domain.challenged_records import ChallengedRecord, Correction, LaterVersion, RecordHead
 from services.objection.domain.deadlines import CaseTimetable, Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 from services.objection.domain.texts import required
@@ -53,19 +53,32 @@ EXTENSION_TOO_LATE = precondition(
 )
 CORRECTION_NOT_SEEN = precondition(
     "CORRECTION_NOT_SEEN",
-    "尚未收到注明异议 {objection_no} 的变更或撤销，请先更正记录再办结",
-    "No amendment or revocation naming objection {objection_no} has arrived; have the record corrected first",
+    "尚未收到注明异议 {objection_no} 的变更或撤销，所异议的内容也没有改变，请先更正记录再办结；核查结论或答复有误的，由作出的一方说明理由收回",
+    "No amendment or revocation naming objection {objection_no} has arrived, and what was objected to is as it was;"
+    " have the record corrected first, or have the mistaken finding or answer taken back by who gave it",
 )
 CORRECTION_WAS_MADE = precondition(
     "CORRECTION_WAS_MADE",
     "记录已因异议 {objection_no} 更正（第 {record_version} 版），不能以维持原状办结",
     "The record was corrected because of objection {objection_no} (version {record_version}); it is not as recorded",
 )
-
+OBJECTED_RECORD_CHANGED = precondition(
+    "OBJECTED_RECORD_CHANGED",
+    "所异议的内容已被变更或者撤销（现为第 {record_version} 版），不能以维持原状办结；请以已更正（corrected）办结，并在说明中写明现在的记载",
+    "What objection {objection_no} is about was amended or revoked (the record has version {record_version} now) and"
+    " cannot be upheld; conclude as corrected, and say in the explanation what is recorded now",
+)
 
 _STATE_BY_ANSWER: Final = {
     ProviderFinding.WRONG: CaseState.ANSWERED_WRONG,
     ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT,
+}
+
+
+# The steps of the centre that it may take back, each with the state before it.
+_BEFORE_STEP: Final = {
+    CaseState.SYSTEM_FAULT: CaseState.ACCEPTED,
+    CaseState.SUPPLEMENT_REQUESTED: CaseState.FILED,
 }
 
 
@@ -76,6 +89,17 @@ class Milestone:
     state: CaseState
     by: Party
     at: datetime
+
+
+@dataclass(frozen=True)
+class Retraction:
+    """A step that the party that took it took back: the state it had led to, and what was said with it."""
+
+    state: CaseState
+    by: Party
+    at: datetime
+    reason: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +126,8 @@ class Case:
     answer: ProviderFinding | None = None
     answer_evidence: str = ""
     correction: Correction | None = None
+    record_changes: tuple[LaterVersion, ...] = ()
+    retractions: tuple[Retraction, ...] = ()
     outcome: CaseOutcome | None = None
     explanation: str = ""
     version: int = 1
@@ -194,6 +220,44 @@ class Case:
         state = CaseState.SYSTEM_FAULT if own_fault else CaseState.PROVIDER_NOTIFIED
         return self._moved(state, Party.CENTRE, at, following, finding=finding, verification_note=note)
 
+    def step_retracted(self, reason: str, at: datetime, timetable: CaseTimetable) -> "Case":
+        """Returns the case as before the centre's step, which it takes back: its finding of a fault, or its request for
+        a supplement that does not come. The time to take another step is the one that it had."""
+        if self.state in _BEFORE_STEP.values() and self._was_retracted(Party.CENTRE, reason):
+            return self
+        self._must_be(*_BEFORE_STEP)
+        fault = self.state is CaseState.SYSTEM_FAULT
+        taken = Retraction(
+            self.state, Party.CENTRE, at, reason, self.verification_note if fault else "\n".join(self.missing)
+        )
+        return self._moved(
+            _BEFORE_STEP[self.state],
+            Party.CENTRE,
+            at,
+            self._begun_again(Step.VERIFICATION if fault else Step.ACCEPTANCE, timetable),
+            finding=None,
+            verification_note="",
+            retractions=(*self.retractions, taken),
+        )
+
+    def answer_retracted(self, reason: str, at: datetime, timetable: CaseTimetable) -> "Case":
+        """Returns the case to be answered again: the provider takes its answer back. The time for it is the one that it
+        had."""
+        if self.state is CaseState.PROVIDER_NOTIFIED and self._was_retracted(Party.PROVIDER, reason):
+            return self
+        self._must_be(*_STATE_BY_ANSWER.values())
+        taken = Retraction(self.state, Party.PROVIDER, at, reason, self.answer_evidence)
+        period = self._begun_again(Step.ANSWER, timetable)
+        return self._moved(
+            CaseState.PROVIDER_NOTIFIED,
+            Party.PROVIDER,
+            at,
+            period,
+            answer=None,
+            answer_evidence="",
+            retractions=(*self.retractions, taken),
+        )
+
     def given_more_time(self, reason: str, at: datetime, timetable: CaseTimetable) -> "Case":
         """Returns the case with the longer period that the provider gets once for a complex case (Art. 26).
 
@@ -222,23 +286,33 @@ class Case:
             _STATE_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence
         )
 
-    def decided(self, outcome: CaseOutcome, explanation: str, at: datetime) -> "Case":
+    def decided(self, outcome: CaseOutcome, explanation: str, at: datetime, head: RecordHead) -> "Case":
         """Returns the concluded case, of which the applicant is informed (Art. 27).
 
-        It ends as corrected after the correction has arrived, or as upheld.
+        It ends as corrected when a correction names it, or when the record is no longer as it was objected to; else as
+        upheld. `head` is the record now, with what changed since the version that was objected to.
         """
         if self.outcome is outcome and self.explanation == explanation:
             return self
         if outcome is CaseOutcome.CORRECTED:
             self._must_be(CaseState.SYSTEM_FAULT, CaseState.ANSWERED_WRONG, CaseState.ANSWERED_RIGHT)
-            if self.correction is None:
+            correction = self.correction
+            if correction is None and head.differs_in(self.items):
+                correction = Correction(head.record.record_version, head.revoked, at)
+            if correction is None:
                 raise CORRECTION_NOT_SEEN(objection_no=self.objection_no)
         else:
+            correction = None
             self._must_be(CaseState.ANSWERED_RIGHT)
             if self.correction is not None:
                 version = self.correction.record_version
                 raise CORRECTION_WAS_MADE(objection_no=self.objection_no, record_version=version)
-        return self._moved(CaseState(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation)
+            if head.differs_in(self.items):
+                version = head.record.record_version
+                raise OBJECTED_RECORD_CHANGED(objection_no=self.objection_no, record_version=version)
+        return self._moved(
+            CaseState(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation, correction=correction
+        )
 
     def withdrawn(self, at: datetime) -> "Case":
         """Returns the case withdrawn by the applicant; a second withdrawal changes nothing."""
@@ -247,15 +321,21 @@ class Case:
         self._must_be_open()
         return self._moved(CaseState.WITHDRAWN, Party.APPLICANT, at)
 
-    def correction_seen(self, correction: Correction) -> "Case":
-        """Returns the case with an amendment or revocation that names it; the newest one counts.
+    def change_seen(self, change: LaterVersion, correction: Correction | None) -> "Case":
+        """Returns the case with a version that its record got. One that names the case is its correction; the newest
+        one counts.
 
         A closed case does not change.
         """
-        known = self.correction.record_version if self.correction else self.record.record_version
-        if not self.open or correction.record_version <= known:
+        known = max(
+            self.record.record_version,
+            self.correction.record_version if self.correction else 0,
+            *(seen.record_version for seen in self.record_changes),
+        )
+        if not self.open or change.record_version <= known:
             return self
-        return self._changed(correction=correction)
+        changes = (*self.record_changes, change)
+        return self._changed(record_changes=changes, correction=correction or self.correction)
 
     def rescheduled(self, timetable: CaseTimetable) -> "Case":
         """Returns the case with its running period counted by the present calendar; past periods stay as they were."""
@@ -263,6 +343,13 @@ class Case:
             return self
         recounted = timetable.again(self.running)
         return self if recounted == self.running else self._changed(periods=(*self.periods[:-1], recounted))
+
+    def _was_retracted(self, by: Party, reason: str) -> bool:
+        last = self.retractions[-1] if self.retractions else None
+        return last is not None and (last.by, last.reason) == (by, reason)
+
+    def _begun_again(self, step: Step, timetable: CaseTimetable) -> StepPeriod:
+        return timetable.again(next(period for period in reversed(self.periods) if period.step is step))
 
     def _has_evidence(self, evidence: Sequence[Evidence]) -> bool:
         return {e.sha256 for e in evidence} <= {e.sha256 for e in self.evidence}

@@ -38,7 +38,7 @@ _ZH: Final = """# 公共信用信息异议处理工作指引
 编号和代码见 `GET /v1/me/records`。
 3. 附证明材料：每次最多 {files} 个文件，每个不超过 {megabytes} MB，仅限 PDF、PNG、JPEG、纯文本，文件内容须与类型相符。
 4. 提出后得到异议编号（如 YY-20261124-0001），登录后凭编号可随时查询进度（`GET /v1/me/objections/编号`）；系统不另发通知。\
-同一记录的同一信息项正在办理的，不重复受理。
+同一记录的同一信息项正在办理的，不重复受理；已撤销的记录不受理。
 5. 异议办理期间，公开页面对该记录作“异议处理中”标注，但不停止披露。办结前可以撤回。
 
 ## 三、办理步骤和期限
@@ -55,12 +55,15 @@ _ZH: Final = """# 公共信用信息异议处理工作指引
 期限跨入尚未公布放假安排的年度的，先按法定节假日暂定，查询进度时标明是暂定（`provisional`）；安排公布后系统自动重新计算，并留存审计记录。\
 已经完成的步骤不因此改变。逾期的步骤在系统中标明，供监督检查。
 
+办结以前，市信用中心可以收回属于系统自身差错的核查结论或者补正要求，提供单位可以收回答复，须说明理由并留存；收回后继续该步骤，期限不因此延长。
+
 ## 四、更正
 1. 更正只有一条途径：提供单位（属于系统差错的由市信用中心）向归集系统报送变更或者撤销，并注明异议编号。
-2. 系统收到注明该编号的变更或者撤销后，方可以“已更正”办结；收到更正的，不得以“维持原状”办结。
+2. 系统收到注明该编号的变更或者撤销，或者该记录已被撤销、所异议的信息项已有改变（不论是否注明编号）的，方可以“已更正”办结，并不得以“维持原状”办结；办结时系统向归集系统核对记录的现状。
 3. 更正后，本系统随即按更正后的内容公开和提供；从公开变更流（`/v1/public/feed`）取得信息的平台随变更流得到更正。\
 此前以查询方式取得该信息的单位，系统目前不逐一通知，须再次查询。
-4. 已办结的异议不再改变；有新的理由的，另行提出。
+4. 办理期间记录有变更或者撤销的，异议中列明其版本、时间和理由，申请人、市信用中心、接到通知的提供单位都能看到。
+5. 已办结的异议不再改变；有新的理由的，另行提出。
 
 ## 五、谁能看到什么
 | 谁 | 能看到 |
@@ -83,7 +86,7 @@ was filed under.
 - **How**: sign in; the page `/me` shows all that is kept about you. An objection is filed by `POST /v1/me/objections`; there is \
 no form for it on a page yet. Name the record and the items (none: the whole record; `GET /v1/me/records` tells both), say why, \
 attach at most {files} files of {megabytes} MB (PDF, PNG, JPEG, plain text). The case gets a number; \
-`GET /v1/me/objections/<number>` tells how it goes, and nobody is notified otherwise. What is being handled already needs no second objection. The record stays \
+`GET /v1/me/objections/<number>` tells how it goes, and nobody is notified otherwise. What is being handled already needs no second objection, and to what is revoked there is none. The record stays \
 disclosed, marked as under objection. An open case can be withdrawn.
 - **Acceptance**, centre, {acceptance} working days: accepted, refused with the reason, or sent back once listing everything \
 that is missing; then the time begins anew.
@@ -91,7 +94,12 @@ that is missing; then the time begins anew.
 consistent with its source goes to the provider.
 - **Answer**, provider, {answer} working days; in a complex case {answer_extended}, taken once and before the first period ends. \
 Wrong: it delivers the corrected record, naming the objection. Right: it supplies evidence.
-- **Conclusion**, centre, {conclusion} working days: corrected, once the correction has arrived, or upheld as recorded; the \
+- **Taken back**, before the conclusion and with the reason on record: the centre its finding of a fault or its request for a \
+supplement, the provider its answer. The step is taken anew, in the time that it had.
+- **Changed meanwhile**: applicant, centre and the provider that was notified see every amendment and revocation of the record \
+since the objection, with version, time and reason.
+- **Conclusion**, centre, {conclusion} working days: corrected, once a correction that names the objection has arrived, or the \
+record is revoked or changed in what was objected to, whoever named what; else upheld as recorded. The \
 applicant reads the explanation in the case. Platforms that follow the public changes (`/v1/public/feed`) get the correction; \
 who obtained the record by a query earlier is not told yet, and queries again.
 - Working days are those of the State Council's notice; the day of the event does not count. A period that reaches into a year \

@@ -58,6 +58,11 @@ class ObjectionServicer(objection_pb2_grpc.ObjectionServiceServicer):
         """The provider takes the longer time, once."""
         return _task(provider.extend(self._ctx, caller(), request.objection_no, request.reason, ActRequest()))
 
+    @serves(provider.retract_answer)
+    def RetractAnswer(self, request: pb.RetractAnswerRequest, context: grpc.ServicerContext) -> pb.Task:
+        """An answer that was given by mistake is taken back."""
+        return _task(provider.retract_answer(self._ctx, caller(), request.objection_no, request.reason, ActRequest()))
+
     @serves(follow_feeds.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
         """Changes of the states of cases."""
@@ -75,6 +80,9 @@ def _task(view: CaseView) -> pb.Task:
     )
     if task["notified_at"]:
         found.notified_at.FromDatetime(datetime.fromisoformat(task["notified_at"]))
+    for change in task["record_changes"]:
+        told = found.record_changes.add(**{n: change[n] for n in ("record_version", "revoked", "reason")})
+        told.recorded_at.FromDatetime(datetime.fromisoformat(change["recorded_at"]))
     return found
 
 

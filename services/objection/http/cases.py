@@ -152,10 +152,17 @@ def _add_centre_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
         found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _act_request(header))
         return _case(found, CaseView.for_centre)
 
+    @app.post("/v1/objections/<objection_no>/retract", summary="Take a step back", **answers)
+    @serves(centre.retract)
+    def retract(path: schemas.NumberPath, body: schemas.RetractionBody, header: ConditionalRequest) -> Response:
+        """The finding system_fault, or a request for a supplement; the time to take the step anew is the one that it had."""
+        found = centre.retract(ctx, caller(), path.objection_no, body.reason, _act_request(header))
+        return _case(found, CaseView.for_centre)
+
     @app.post("/v1/objections/<objection_no>/decide", summary="Conclude", **answers)
     @serves(centre.decide)
     def decide(path: schemas.NumberPath, body: schemas.DecisionBody, header: ConditionalRequest) -> Response:
-        """corrected needs the amendment that names the objection."""
+        """corrected when a change names the objection, or the record is revoked or changed in what was objected to; upheld else."""
         found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _act_request(header))
         return _case(found, CaseView.for_centre)
 
@@ -218,6 +225,13 @@ def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
     def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody, header: ConditionalRequest) -> Response:
         """wrong goes with an amendment delivered to ingest, right with evidence."""
         found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _act_request(header))
+        return answer(found.task())
+
+    @app.post("/v1/objections/<objection_no>/retract-answer", summary="Take an answer back", **answers)
+    @serves(provider.retract_answer)
+    def retract_answer(path: schemas.NumberPath, body: schemas.RetractionBody, header: ConditionalRequest) -> Response:
+        """Given by mistake; the task is answered again, by the day it was to be answered."""
+        found = provider.retract_answer(ctx, caller(), path.objection_no, body.reason, _act_request(header))
         return answer(found.task())
 
     @app.post("/v1/objections/<objection_no>/extension", summary="Take the longer time, once", **answers)

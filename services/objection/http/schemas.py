@@ -76,6 +76,14 @@ class VerificationBody(Body):
     note: str
 
 
+class RetractionBody(Body):
+    """Why a step or an answer is taken back."""
+
+    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+
+    reason: str
+
+
 class DecisionBody(Body):
     """How a case is decided (Art. 27)."""
 
@@ -142,11 +150,40 @@ class MilestoneAnswer(BaseModel):
 
 
 class CorrectionAnswer(BaseModel):
-    """The amendment or revocation that names the case."""
+    """The change of the record that the case led to: one that names it, or else what it was concluded on."""
 
     record_version: int
     revoked: bool
     seen_at: str
+
+
+class RecordChangeAnswer(BaseModel):
+    """A version that the record got since it was objected to, whether or not it names the objection."""
+
+    record_version: int
+    revoked: bool
+    recorded_at: str
+
+
+class ReasonedChangeAnswer(RecordChangeAnswer):
+    """The same, with the provider's reason."""
+
+    reason: str = Field(description="resubmission: the record was delivered again, with other values")
+
+
+class RetractionAnswer(BaseModel):
+    """A step or an answer that was taken back: the state it had led to."""
+
+    state: CaseState
+    by: Party
+    at: str
+
+
+class ReasonedRetractionAnswer(RetractionAnswer):
+    """The same, with the words."""
+
+    reason: str
+    said: str = Field(description="What was said with it: the note, the evidence, what was missing")
 
 
 class EvidenceAnswer(BaseModel):
@@ -175,8 +212,8 @@ class MatterAnswer(BaseModel):
     state_name: LocalTextAnswer
 
 
-class CourseAnswer(MatterAnswer):
-    """How a case goes."""
+class CaseCourseAnswer(MatterAnswer):
+    """What everybody who sees a case is told of it."""
 
     version: int = Field(description="Counts changes; send it as If-Match to act only on what you saw")
     open: bool
@@ -196,8 +233,17 @@ class CourseAnswer(MatterAnswer):
     correction: CorrectionAnswer | None
 
 
-class OwnCaseAnswer(CourseAnswer):
-    """An objection as its applicant sees it."""
+class CourseAnswer(CaseCourseAnswer):
+    """How a case goes."""
+
+    record_changes: list[RecordChangeAnswer]
+    retractions: list[RetractionAnswer]
+
+
+class ApplicantTextsAnswer(CaseCourseAnswer):
+    """What applicant and centre wrote to each other, and what changed in the record."""
+
+    record_changes: list[ReasonedChangeAnswer]
 
     statement: str
     evidence: list[EvidenceAnswer]
@@ -207,8 +253,16 @@ class OwnCaseAnswer(CourseAnswer):
     explanation: str
 
 
-class CaseAnswer(OwnCaseAnswer):
+class OwnCaseAnswer(ApplicantTextsAnswer):
+    """An objection as its applicant sees it."""
+
+    retractions: list[RetractionAnswer]
+
+
+class CaseAnswer(ApplicantTextsAnswer):
     """An objection as the centre sees it."""
+
+    retractions: list[ReasonedRetractionAnswer]
 
     subject_ref: str
     verification_note: str
@@ -226,6 +280,7 @@ class TaskAnswer(MatterAnswer):
     extended: bool
     notified_at: str
     answer: ProviderFinding | Literal[""]
+    record_changes: list[ReasonedChangeAnswer]
 
 
 class OwnCasesAnswer(BaseModel):

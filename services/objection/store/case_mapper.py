@@ -8,8 +8,8 @@ from typing import Final
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
 from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
-from services.objection.domain.cases import Case, Milestone
-from services.objection.domain.challenged_records import ChallengedRecord, Correction
+from services.objection.domain.cases import Case, Milestone, Retraction
+from services.objection.domain.challenged_records import ChallengedRecord, Correction, LaterVersion
 from services.objection.domain.deadlines import Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 
@@ -27,7 +27,11 @@ _SEALED_FIELDS: Final = (
 
 def case_row(case: Case, keys: KeyRing) -> RawDocument:
     """Makes the document of a case."""
-    words = {name: getattr(case, name) for name in _SEALED_FIELDS} | {"file_names": [e.name for e in case.evidence]}
+    words = {name: getattr(case, name) for name in _SEALED_FIELDS} | {
+        "file_names": [e.name for e in case.evidence],
+        "change_reasons": [c.reason for c in case.record_changes],
+        "retractions": [[r.reason, r.said] for r in case.retractions],
+    }
     running, answer = case.running, case.answer_period
     return {
         "_id": case.objection_no,
@@ -44,6 +48,8 @@ def case_row(case: Case, keys: KeyRing) -> RawDocument:
         "answer": case.answer.value if case.answer else "",
         "outcome": case.outcome.value if case.outcome else "",
         "correction": asdict(case.correction) if case.correction else None,
+        "record_changes": [{k: v for k, v in asdict(c).items() if k != "reason"} for c in case.record_changes],
+        "retractions": [{"state": r.state.value, "by": r.by.value, "at": r.at} for r in case.retractions],
         "filed_at": case.filed_at,
         "words": keys.encrypt(json.dumps(words, ensure_ascii=False), _context(case.objection_no)),
         "version": case.version,
@@ -57,6 +63,9 @@ def read_case(row: RawDocument, keys: KeyRing) -> Case:
     """Reads the case from a document. Raises `DecryptionError`."""
     words = json.loads(keys.decrypt(row["words"], _context(row["_id"])))
     names = words.pop("file_names")
+    # A case of before 2026-12 has neither of these, in its row or in its words.
+    changes = zip(row.get("record_changes", []), words.pop("change_reasons", []), strict=True)
+    retractions = zip(row.get("retractions", []), words.pop("retractions", []), strict=True)
     words["missing"] = tuple(words["missing"])
     return Case(
         objection_no=row["_id"],
@@ -72,6 +81,8 @@ def read_case(row: RawDocument, keys: KeyRing) -> Case:
         answer=ProviderFinding(row["answer"]) if row["answer"] else None,
         outcome=CaseOutcome(row["outcome"]) if row["outcome"] else None,
         correction=Correction(**row["correction"]) if row["correction"] else None,
+        record_changes=tuple(LaterVersion(reason=reason, **change) for change, reason in changes),
+        retractions=tuple(Retraction(CaseState(r["state"]), Party(r["by"]), r["at"], *said) for r, said in retractions),
         version=row["version"],
         **words,
     )

@@ -82,6 +82,12 @@ class ObjectionStore:
         query = {"record.record_id": record_id, "open": True, "applicant": applicant}
         return self._read_cases(self._cases.find(query, session=unit.session))
 
+    def open_about(self, records: Sequence[str], unit: UnitOfWork) -> list[tuple[str, str]]:
+        """Returns the number and the record of every open case about one of these records."""
+        query = {"record.record_id": {"$in": list(records)}, "open": True}
+        rows = self._cases.find(query, {"record.record_id": 1}, session=unit.session).sort("_id", 1)
+        return [(row["_id"], row["record"]["record_id"]) for row in rows]
+
     def running_through(self, year: int, after: str, limit: int) -> list[str]:
         """Returns the numbers, after one of them, of open cases with a period that touches a year, or December of the
         year before, because the year's notice settles the end of that one too."""

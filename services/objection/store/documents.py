@@ -26,6 +26,9 @@ class CaseRow(Document):
     answer = StringField()
     outcome = StringField()
     correction = ObjectField()
+    # Without the words in them, which are sealed.
+    record_changes = ObjectListField()
+    retractions = ObjectListField()
     filed_at = DateTimeField()
     words = StringField()
     version = IntField(required=True)

@@ -6,13 +6,13 @@ from typing import Final
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
-from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, not_found, unavailable
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, unavailable
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.tabular.attachments import detect_media_types
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
-from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext, publish
+from services.objection.context import OBJECTION_UNKNOWN, RECORD_UNKNOWN, ActRequest, ObjectionContext, publish
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import Case
@@ -20,15 +20,15 @@ from services.objection.domain.challenged_records import ChallengedRecord
 from services.objection.domain.evidence import Attachment, Evidence, checked, numbered
 from services.objection.domain.texts import require_text
 
-RECORD_UNKNOWN = not_found(
-    "RECORD_UNKNOWN",
-    "未找到记录 {record_id}，请核对编号",
-    "There is no record {record_id}; check its id",
-)
 NOT_YOUR_RECORD = forbidden(
     "NOT_YOUR_RECORD",
     "记录 {record_id} 不是关于您或您所代表单位的，只有信息主体本人可以提出异议",
     "Record {record_id} is not about you or whom you represent; only its subject can object to it",
+)
+OBJECTED_RECORD_REVOKED = conflict(
+    "OBJECTED_RECORD_REVOKED",
+    "记录 {record_id} 已被撤销，不再有效，也不再公开和提供，无需提出异议",
+    "Record {record_id} is revoked: it has no effect and is shown to nobody, so there is nothing to object to",
 )
 OBJECTION_OPEN = conflict(
     "OBJECTION_OPEN",
@@ -85,11 +85,13 @@ def own_case(ctx: ObjectionContext, caller: Principal, case: Case | None, object
 def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "") -> CaseView:
     """The subject of a record files an objection to it, with evidence.
 
-    Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
+    Raises RECORD_UNKNOWN, OBJECTED_RECORD_REVOKED, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN,
+    DEADLINE_UNKNOWN.
     """
     # Ingest is asked once, before the transaction: the record is not in this store. The case is the applicant's, even
     # when the record came under another identifier of the applicant.
-    record = replace(authorise(ctx.records(filing.record_id), filing.record_id), subject_ref=caller.sub)
+    head = ctx.records(filing.record_id, 0)
+    record = replace(authorise(head.record if head else None, filing.record_id), subject_ref=caller.sub)
     statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence, lambda contents: detect_media_types(contents, caller.claimant))
     digests = [a.sha256 for a in evidence]
@@ -98,6 +100,9 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     with ctx.uploaded(evidence) as keys:
 
         def work(unit: UnitOfWork, own: ChallengedRecord) -> Case:
+            # Not before: a repeat of a filing gets the case that it made.
+            if head is None or head.revoked:
+                raise OBJECTED_RECORD_REVOKED(record_id=filing.record_id)
             case = _case(ctx, unit, own, filing, statement, keys, evidence)
             ctx.store.add(case, unit)
             ctx.store.take_over(keys, unit)

@@ -8,8 +8,9 @@ from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
-from services.objection.context import ActRequest, ObjectionContext, any_case, case_in_region
+from services.objection.context import RECORD_UNKNOWN, ActRequest, ObjectionContext, any_case, case_in_region
 from services.objection.domain.case_states import CaseOutcome, CentreFinding
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import Case
@@ -81,6 +82,20 @@ def verify(
     )
 
 
+@command(Act.OBJECTION_STEP_RETRACTED, roles={Role.CENTRE}, articles=("24", "25"), may=case_in_region, power=_POWER)
+def retract(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
+    """The centre takes back that the system is at fault, or its request for a supplement, and takes the step anew.
+
+    Raises OBJECTION_STATE, OBJECTION_CLOSED.
+    """
+    text = require_text("reason", reason, _LONGEST)
+
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.step_retracted(text, ctx.now(), ctx.store.timetable_of(case, unit))
+
+    return ctx.act(Act.OBJECTION_STEP_RETRACTED, caller, objection_no, change, request, text)
+
+
 @command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=case_in_region, power=_POWER)
 def decide(
     ctx: ObjectionContext,
@@ -92,12 +107,17 @@ def decide(
 ) -> CaseView:
     """The centre concludes, corrected or as recorded, and tells the applicant why.
 
-    Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTION_STATE, OBJECTION_CLOSED.
+    Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTED_RECORD_CHANGED, OBJECTION_STATE, OBJECTION_CLOSED,
+    UPSTREAM_UNAVAILABLE.
     """
     text = require_text("explanation", explanation, _LONGEST)
+    # Ingest is asked before the transaction; nobody is told of somebody else's case by it. The transaction asks again.
+    challenged = authorise(ctx.store.case(objection_no), objection_no).record
+    if (head := ctx.records(challenged.record_id, challenged.record_version)) is None:
+        raise RECORD_UNKNOWN(record_id=challenged.record_id)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
-        return case.decided(outcome, text, ctx.now())
+        return case.decided(outcome, text, ctx.now(), head)
 
     return ctx.act(
         Act.OBJECTION_DECIDED, caller, objection_no, change, request, outcome.value, text, outcome=outcome.value

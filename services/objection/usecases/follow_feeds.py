@@ -1,7 +1,7 @@
 """What the service takes from the feeds of the catalog and of ingest, and the feed of its own (decision 3)."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date
 from typing import Final
 
 from chengxin.auth.executor import command, query
@@ -11,12 +11,13 @@ from chengxin.feeds.splitting import Label
 from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.acts import Act
+from chengxin.values.clock import as_stored
 from chengxin.values.workdays import CalendarYear
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from services.objection.context import OBJECTION_UNKNOWN, OWN, ObjectionContext, only_itself
 from services.objection.domain.case_views import EntryNames
-from services.objection.domain.challenged_records import Correction
+from services.objection.domain.challenged_records import Correction, LaterVersion
 from services.objection.domain.deadlines import RULE_SET
 
 _FOLLOWERS: Final = {Role.SERVICE}
@@ -49,9 +50,15 @@ def apply_catalog(ctx: ObjectionContext, unit: UnitOfWork, change: catalog_pb2.C
 
 
 def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
-    """Takes corrections that name an objection."""
+    """Takes later versions of records: corrections that name an objection, and what else changes in a record that is
+    objected to."""
+    cases = ctx.store.open_about([record.record_id for record in change.records], unit) if change.records else []
     for record in change.records:
-        see_correction(ctx, OWN, record, unit)
+        for number, about in cases:
+            if about == record.record_id and number != record.objection_no:
+                see_change(ctx, OWN, number, record, unit)
+        if record.objection_no:
+            see_correction(ctx, OWN, record, unit)
 
 
 @command(Act.CORRECTION_SEEN, roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
@@ -76,7 +83,7 @@ def see_correction(
         )
         unit.record(event.encode())
         return
-    after = before.correction_seen(Correction(record.version, record.revoked, ctx.now()))
+    after = before.change_seen(_change(record), Correction(record.version, record.revoked, ctx.now()))
     if after is not before:
         ctx.store.save(after, before, unit)
         details = {"record_version": record.version, "revoked": record.revoked}
@@ -85,11 +92,31 @@ def see_correction(
         on_record.enter_nothing_new()
 
 
+@command(Act.RECORD_CHANGE_SEEN, roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
+def see_change(
+    ctx: ObjectionContext, caller: Principal, objection_no: str, record: ingest_pb2.RecordVersion, unit: UnitOfWork
+) -> None:
+    """Notes on an open case that its record was amended or revoked, though not in its name."""
+    before = ctx.store.case(objection_no, unit)
+    after = before and before.change_seen(_change(record), None)
+    if before is None or after is None or after is before:
+        on_record.enter_nothing_new()
+        return
+    ctx.store.save(after, before, unit)
+    details = {"record_version": record.version, "revoked": record.revoked}
+    ctx.put_on_record(unit, Act.RECORD_CHANGE_SEEN, caller, after, **details)
+
+
+def _change(record: ingest_pb2.RecordVersion) -> LaterVersion:
+    recorded_at = as_stored(record.recorded_at.ToDatetime(UTC))
+    return LaterVersion(record.version, record.revoked, recorded_at, record.reason)
+
+
 class CorrectionParts(RecordParts):
-    """Each correction is applied by itself, in order for its record. The values of the record are not stored."""
+    """Each version is applied by itself, in order for its record. The values of the record are not stored."""
 
     def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
-        """Returns one change for each correction, with only the fields that `see_correction` reads."""
+        """Returns one change for each version, with only the fields that are read here."""
         return [ingest_pb2.Change(position=change.position, records=[_named(record)]) for record in change.records]
 
     def label(self, part: ingest_pb2.Change) -> Label:
@@ -100,7 +127,12 @@ class CorrectionParts(RecordParts):
 
 def _named(record: ingest_pb2.RecordVersion) -> ingest_pb2.RecordVersion:
     return ingest_pb2.RecordVersion(
-        record_id=record.record_id, version=record.version, revoked=record.revoked, objection_no=record.objection_no
+        record_id=record.record_id,
+        version=record.version,
+        revoked=record.revoked,
+        objection_no=record.objection_no,
+        recorded_at=record.recorded_at,
+        reason=record.reason,
     )
 
 

@@ -58,6 +58,22 @@ def answer(
     return ctx.act(Act.TASK_ANSWERED, caller, objection_no, change, request, finding.value, text, finding=finding.value)
 
 
+@command(Act.ANSWER_RETRACTED, roles={Role.PROVIDER}, articles=("26",), may=own_task)
+def retract_answer(
+    ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest
+) -> CaseView:
+    """The provider takes an answer back that it gave by mistake, and answers again within the time that it had.
+
+    Raises OBJECTION_STATE, OBJECTION_CLOSED.
+    """
+    text = require_text("reason", reason, _LONGEST)
+
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.answer_retracted(text, ctx.now(), ctx.store.timetable_of(case, unit))
+
+    return ctx.act(Act.ANSWER_RETRACTED, caller, objection_no, change, request, text)
+
+
 @command(Act.TASK_EXTENDED, roles={Role.PROVIDER}, articles=("26",), may=own_task)
 def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The provider takes the longer period for a complex case, once.
