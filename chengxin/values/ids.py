@@ -23,7 +23,7 @@ _SHIFTS: Final = range(120, -1, -10)
 _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
 
 # The form of the objection service's case numbers.
-_OBJECTION_NO = re.compile(r"YY-20\d{6}-\d{4,9}\Z", re.ASCII)
+_OBJECTION_NO = re.compile(r"YY-20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])-\d{4,9}\Z", re.ASCII)
 
 
 def is_subject_ref(text: str) -> bool:

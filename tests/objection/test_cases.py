@@ -254,6 +254,7 @@ def test_numbers_are_quoted_by_day() -> None:
     assert cases.case_number(shanghai_date(START), 12345) == "YY-20261124-12345"
     assert is_objection_no("YY-20261124-0012")
     assert is_objection_no("YY-20261124-12345")
+    assert not is_objection_no("YY-20991399-0005")
 
 
 def test_a_late_amendment_does_not_replace_a_newer_one() -> None:

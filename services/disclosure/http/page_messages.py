@@ -64,8 +64,8 @@ WORDS: Final[Words] = {
     ),
     "own.title": ("本人信用信息", "My own record"),
     "own.full": (
-        "以下是系统内关于您的全部信息；仅您本人可见的内容不对外公开。",
-        "This is everything that is kept about you; what only you may see is not public.",
+        "以下是系统内关于您的全部有效信息，已撤销的不再列出；仅您本人可见的内容不对外公开。",
+        "This is everything that is recorded about you and not revoked; what only you may see is not public.",
     ),
     "own.archived": ("已归档，不再披露", "Archived, no longer disclosed"),
     "own.empty": ("系统内没有关于您的信息。", "Nothing is kept about you."),

@@ -63,7 +63,7 @@ def _add_own(app: OpenAPI, ctx: DisclosureContext) -> None:
     @app.get("/v1/me/records", tags=[bodies.OWN], summary="All about oneself", responses={200: bodies.OwnRecordsAnswer})
     @serves(query_records.own)
     def own(query: bodies.RecordsParameters) -> Response:
-        """In full; archived records are marked."""
+        """In full; archived records are marked, revoked ones are not shown."""
         answered = query_records.own(ctx, caller(), _ask(query))
         return _records(answered, conflicts=told_conflicts(answered.conflicts))
 

@@ -117,7 +117,7 @@ def with_case(ctx: DisclosureContext, caller: Principal, *_: object, **__: objec
 @query(Act.RECORD_QUERIED_OWN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 @in_time
 def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryResult:
-    """The subject reads all of its own records in full; archived ones are marked."""
+    """The subject reads all of its own records in full; archived ones are marked, revoked ones are not shown."""
     page = read(ctx, caller.sub, View.OWN, ask, archived=True)
     answered = _answered(ctx, Act.RECORD_QUERIED_OWN, caller, caller.sub, page, _in_full)
     conflicts = () if ask.after else disagreed(ctx, page)[0]

@@ -44,13 +44,20 @@ RECEIPT: Final = "receipt"
 
 
 # Of the centre's officers: a provider changes its own records.
-_POWER: Final = Power(
+_OFFICERS: Final = two(
+    "one officer alone could change what is on record of anybody, for an objection that nobody made; a provider "
+    "changes its own records at once, by its own word"
+)
+_AMENDING: Final = Power(
     OWN,
-    two(
-        "one officer alone could change what is on record of anybody, for an objection that nobody made; a provider "
-        "changes its own records at once, by its own word"
-    ),
+    _OFFICERS,
     "the subject, who sees the new version among its records; the provider; supervisors, by the audit log",
+)
+_REVOKING: Final = Power(
+    OWN,
+    _OFFICERS,
+    "the subject, in the objection that it is for (its own records show it no more); the provider, in the record's "
+    "history; supervisors, by the audit log",
 )
 # A small city's centre has one officer.
 _APPROVERS: Final = {Role.CENTRE, Role.AUTHORITY}
@@ -96,7 +103,7 @@ def may_change(ctx: IngestContext, caller: Principal, record: RawDocument | None
     articles=("11", "12", "25"),
     when=(for_objection,),
     may=may_change,
-    power=_POWER,
+    power=_AMENDING,
 )
 def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome | Proposal:
     """A record gets a new version with these items, the centre's as a proposal; a repeated request id changes nothing.
@@ -113,7 +120,7 @@ def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Record
     articles=("11", "12", "25"),
     when=(for_objection,),
     may=may_change,
-    power=_POWER,
+    power=_REVOKING,
 )
 def revoke(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome | Proposal:
     """A record ceases to have effect and stays in history, for the centre as a proposal; a repeated request id changes

@@ -33,7 +33,7 @@ _ZH: Final = """# 公共信用信息异议处理工作指引
 真实性、完整性存疑的，可以向市信用中心提出异议。他人不能代为提出关于别人的异议。
 
 ## 二、怎样提出
-1. 登录后，“本人信用信息”页面（`/me`）列出本系统关于自己的全部信息。
+1. 登录后，“本人信用信息”页面（`/me`）列出本系统关于自己的全部信息，已撤销的除外。
 2. 提出异议目前通过接口 `POST /v1/me/objections`，还没有网页表单：写明信息编号、信息项（不写即对整条信息提出）和理由。\
 编号和代码见 `GET /v1/me/records`。
 3. 附证明材料：每次最多 {files} 个文件，每个不超过 {megabytes} MB，仅限 PDF、PNG、JPEG、纯文本，文件内容须与类型相符。
@@ -83,7 +83,7 @@ By Art. 23 to 28 of the regulation; made from the deadlines in force (rules vers
 was filed under.
 
 - **Who**: the subject of a record, or who represents it; nobody for others.
-- **How**: sign in; the page `/me` shows all that is kept about you. An objection is filed by `POST /v1/me/objections`; there is \
+- **How**: sign in; the page `/me` shows all that is recorded about you and not revoked. An objection is filed by `POST /v1/me/objections`; there is \
 no form for it on a page yet. Name the record and the items (none: the whole record; `GET /v1/me/records` tells both), say why, \
 attach at most {files} files of {megabytes} MB (PDF, PNG, JPEG, plain text). The case gets a number; \
 `GET /v1/me/objections/<number>` tells how it goes, and nobody is notified otherwise. What is being handled already needs no second objection, and to what is revoked there is none. The record stays \
