@@ -21,7 +21,7 @@ from chengxin.auth.principal import DEMO_ACR, Principal
 from chengxin.auth.revocation import Revocations, is_revoked
 from chengxin.auth.tls import Trust, pool
 from chengxin.bounds import own
-from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem, invalid
+from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, InBoth, Problem, invalid
 from chengxin.values.clock import Expiry
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
@@ -43,13 +43,13 @@ _JWKS_SECONDS: Final = 300.0
 _FAILED_SECONDS: Final = 1.0
 
 # Why a token is refused, for its holder; a library's words are for who reads its code.
-_NOT_OURS: Final = "不是本系统的访问令牌 / it is no access token of this system"
+_NOT_OURS: Final = InBoth("不是本系统的访问令牌", "it is no access token of this system")
 _REASONS: Final[Mapping[type[jwt.PyJWTError], str]] = {
-    jwt.ExpiredSignatureError: "令牌已过期 / it has expired",
-    jwt.ImmatureSignatureError: "令牌尚未生效，请核对时钟 / it is not good yet; check the clock",
-    jwt.InvalidSignatureError: "令牌的签名不正确 / its signature is wrong",
-    jwt.InvalidIssuerError: "令牌由其他系统签发 / another system issued it",
-    jwt.InvalidAudienceError: "令牌是为其他系统签发的 / it was issued for another system",
+    jwt.ExpiredSignatureError: InBoth("令牌已过期", "it has expired"),
+    jwt.ImmatureSignatureError: InBoth("令牌尚未生效，请核对时钟", "it is not good yet; check the clock"),
+    jwt.InvalidSignatureError: InBoth("令牌的签名不正确", "its signature is wrong"),
+    jwt.InvalidIssuerError: InBoth("令牌由其他系统签发", "another system issued it"),
+    jwt.InvalidAudienceError: InBoth("令牌是为其他系统签发的", "it was issued for another system"),
 }
 
 PRIVATE_KEY_UNREADABLE = invalid(
@@ -158,7 +158,9 @@ class Verifier:
             raise UNAUTHENTICATED(reason=_NOT_OURS) from None
         if principal.acr == DEMO_ACR and not self._demo:
             raise UNAUTHENTICATED(
-                reason="演示身份只在演示系统中有效 / a demonstration identity counts in the demonstration alone"
+                reason=InBoth(
+                    "演示身份只在演示系统中有效", "a demonstration identity counts in the demonstration alone"
+                )
             )
         known = _Verified(principal, str(header["kid"]), float(claims["iat"]), float(claims["exp"]))
         with self._lock:
@@ -202,7 +204,9 @@ class Verifier:
                 return self._keys[kid]
             if self._failed > self._fetched:
                 raise UPSTREAM_UNAVAILABLE(retry_after=1)
-            raise UNAUTHENTICATED(reason="令牌的签名密钥不存在或已停用 / its signing key is unknown or retired")
+            raise UNAUTHENTICATED(
+                reason=InBoth("令牌的签名密钥不存在或已停用", "its signing key is unknown or retired")
+            )
 
 
 class TokenSource:

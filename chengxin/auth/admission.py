@@ -7,7 +7,7 @@ from typing import Any, Final
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.policy import RULE, Refusals, wrong_capacity
 from chengxin.auth.principal import Principal
-from chengxin.errors import UNAUTHENTICATED, unauthenticated
+from chengxin.errors import UNAUTHENTICATED, InBoth, unauthenticated
 from chengxin.store.silent_store import StoreSilence
 
 AUTHORIZATION_UNREADABLE = unauthenticated(
@@ -22,7 +22,9 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)\Z", re.IGNORECASE)
 def bearer_token(authorization: str) -> str:
     """The token in an `Authorization` field. Raises UNAUTHENTICATED without one, and AUTHORIZATION_UNREADABLE."""
     if not authorization:
-        raise UNAUTHENTICATED(reason="请求头应为 / the header is Authorization: Bearer <token>")
+        raise UNAUTHENTICATED(
+            reason=InBoth("请求头应为 Authorization: Bearer <访问令牌>", "the header is Authorization: Bearer <token>")
+        )
     if (found := _BEARER.match(authorization)) is None:
         raise AUTHORIZATION_UNREADABLE()
     return found[1]

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from chengxin.auth.powers import ADMINISTRATORS, Power, Scope
 from chengxin.auth.principal import ACR_LEVELS, ANONYMOUS_SUB, DEMO_ACR, Assurance, Principal, Role
 from chengxin.auth.regions import is_regional
-from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
+from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, InBoth, Problem
 from chengxin.values.acts import Act
 from chengxin.values.marks import Mark
 
@@ -147,5 +147,5 @@ def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
     required = ", ".join(sorted(declared.roles))
     if caller.sub == ANONYMOUS_SUB:
         # Whoever has not said who it is may yet do so (RFC 9110, 15.5.2).
-        return UNAUTHENTICATED(reason=f"所需身份 / it takes the role: {required}")
+        return UNAUTHENTICATED(reason=InBoth(f"所需身份：{required}", f"it takes the role: {required}"))
     return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=required)

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from chengxin.auth.powers import ADMINISTRATORS
 from chengxin.auth.principal import Principal
-from chengxin.errors import Problem, forbidden
+from chengxin.errors import InBoth, Problem, forbidden
 from chengxin.values.marks import Mark
 
 # A condition or a permission of a rule.
@@ -40,7 +40,11 @@ def city_of(region: str) -> str:
 
 def outside(caller: Principal, region: str) -> Problem | None:
     """OUTSIDE_REGION, when the caller does not act for a region."""
-    return None if covers(caller.region, region) else OUTSIDE_REGION(region=region or "-", own=caller.region)
+    return (
+        None
+        if covers(caller.region, region)
+        else OUTSIDE_REGION(region=region or InBoth("未登记", "that is not on record"), own=caller.region)
+    )
 
 
 def regional(check: C) -> C:
@@ -87,4 +91,4 @@ def all_of(*checks: Check) -> Check:
 def of_the_city(ctx: Any, caller: Principal, *_: object, **__: object) -> Problem | None:
     """the officer acts for the whole city, not for a county"""
     county = caller.region and not caller.region.endswith("00")
-    return OUTSIDE_REGION(region="全市 / the whole city", own=caller.region) if county else None
+    return OUTSIDE_REGION(region=InBoth("全市", "the whole city"), own=caller.region) if county else None

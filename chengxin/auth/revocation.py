@@ -17,7 +17,7 @@ import urllib3
 from chengxin.auth.principal import Principal
 from chengxin.auth.tls import Trust, pool
 from chengxin.concurrency.periodic_task import PeriodicTask
-from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
+from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, InBoth, Problem
 
 log = structlog.get_logger()
 
@@ -81,7 +81,7 @@ class Revocations:
             ("kid", kid),
         )
         if any(iat < dead.get(name, 0) for name in named):
-            raise UNAUTHENTICATED(reason="令牌已被吊销 / it was revoked")
+            raise UNAUTHENTICATED(reason=InBoth("令牌已被吊销", "it was revoked"))
 
     def refresh(self) -> None:
         """Asks now. When that fails, what is known stays."""

@@ -15,7 +15,7 @@ from chengxin.auth.policy import Permission
 from chengxin.auth.powers import ADMINISTRATORS, OWN, Power, Reach, Scope, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city, outside, regional
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.proposals.documents import Proposals
 from chengxin.proposals.proposal import (
     MOST_OPEN,
@@ -25,6 +25,7 @@ from chengxin.proposals.proposal import (
     PROPOSAL_OUTDATED,
     PROPOSAL_UNKNOWN,
     PROPOSALS_OPEN,
+    STATE_ZH,
     Proposal,
 )
 from chengxin.store.database import UnitOfWork
@@ -221,9 +222,9 @@ def _load(ctx: ProposingContext, unit: UnitOfWork, proposal_id: str) -> Proposal
 
 def _must_be_open(proposal: Proposal) -> None:
     if proposal.state == "outdated":
-        raise PROPOSAL_OUTDATED(what="所涉对象已被更改或收回 / what it is about was changed, or taken away")
+        raise PROPOSAL_OUTDATED(what=InBoth("所涉对象已被更改或收回", "what it is about was changed, or taken away"))
     if proposal.state != "open":
-        raise PROPOSAL_DECIDED(state=proposal.state)
+        raise PROPOSAL_DECIDED(state=proposal.state, state_zh=STATE_ZH[proposal.state])
 
 
 def _decide(

@@ -19,7 +19,7 @@ MOST_OPEN_OF_ONE: Final = 5
 
 PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
 PROPOSAL_DECIDED = precondition(
-    "PROPOSAL_DECIDED", "提案已是 {state} 状态", "The proposal is {state} already; make a new one"
+    "PROPOSAL_DECIDED", "提案{state_zh}，请重新提出", "The proposal is {state} already; make a new one"
 )
 PROPOSAL_OUTDATED = precondition(
     "PROPOSAL_OUTDATED",
@@ -41,6 +41,14 @@ FOUR_EYES = forbidden(
     "须由另一人批准：提案人与所涉本人均不得批准",
     "This takes a second officer: neither who proposed it nor whom it is for may approve it",
 )
+
+STATE_ZH: Final = {
+    "open": "待批准",
+    "approved": "已获批准",
+    "rejected": "已被否决",
+    "outdated": "已失去依据",
+    "void": "已过期作废",
+}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import structlog
 from chengxin.bounds import bound
 from chengxin.concurrency.budgets import Budget
 from chengxin.concurrency.shares import Claimant, Shares
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.tabular import exits, frames
 from chengxin.tabular.frames import About, BrokenFrames
 from chengxin.tabular.problems import (
@@ -51,14 +51,16 @@ _ABOUT: Final = msgspec.msgpack.Decoder(About)
 _FAULT: Final = msgspec.msgpack.Decoder(tuple[str, dict[str, str]])
 
 # Why a reader did not finish, when the file is the reason.
-_MEMORY: Final = "读取时超出内存上限，或读取程序中止 / reading it took more memory than the limit, or was aborted"
-_TIME: Final = "读取时超出处理时间上限 / reading it took more processor time than the limit"
-_DISK: Final = "内容展开后超出上限 / its content is larger than the limit once unpacked"
-_CONTENT: Final = "含有读不出的内容 / it holds something that cannot be read"
+_MEMORY: Final = InBoth(
+    "读取时超出内存上限，或读取程序中止", "reading it took more memory than the limit, or was aborted"
+)
+_TIME: Final = InBoth("读取时超出处理时间上限", "reading it took more processor time than the limit")
+_DISK: Final = InBoth("内容展开后超出上限", "its content is larger than the limit once unpacked")
+_CONTENT: Final = InBoth("含有读不出的内容", "it holds something that cannot be read")
 # And when the system is the reason.
-_KILLED: Final = "系统内存不足 / the system is short of memory"
-_FULL: Final = "系统磁盘空间不足 / the system is short of disk space"
-_STALLED: Final = "系统过于繁忙 / the system is too busy"
+_KILLED: Final = InBoth("系统内存不足", "the system is short of memory")
+_FULL: Final = InBoth("系统磁盘空间不足", "the system is short of disk space")
+_STALLED: Final = InBoth("系统过于繁忙", "the system is too busy")
 
 _FILE_REASONS: Final = {
     exits.MEMORY: _MEMORY,

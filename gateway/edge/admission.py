@@ -8,7 +8,7 @@ from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.admission import bearer_token
 from chengxin.auth.principal import Principal, Role
 from chengxin.concurrency.shares import Claimant
-from chengxin.errors import UNAUTHENTICATED, Problem
+from chengxin.errors import UNAUTHENTICATED, InBoth, Problem
 from gateway.domain.edge_refusals import SERVICE_TOKEN_OUTSIDE
 from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.rate_limits import RateLimits
@@ -51,7 +51,9 @@ class EdgeAdmission:
         caller = self.verifier.verify(bearer_token(authorization))
         if caller.certificate and caller.certificate != certificate:
             raise UNAUTHENTICATED(
-                reason="令牌绑定的不是所出示的证书 / the token is bound to another certificate than the one shown"
+                reason=InBoth(
+                    "令牌绑定的不是所出示的证书", "the token is bound to another certificate than the one shown"
+                )
             )
         return caller
 

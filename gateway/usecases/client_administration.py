@@ -292,9 +292,9 @@ def resume_proposed(
 def _must_stand(client: Client, proposal: Proposal) -> None:
     """Raises PROPOSAL_OUTDATED for a client that has got more since the second officer could see what it has."""
     if not set(thumbprints(client)) <= set(proposal.asked["keys"]):
-        raise PROPOSAL_OUTDATED(what="客户端的密钥 / the client's keys")
+        raise PROPOSAL_OUTDATED(what=InBoth("客户端的密钥", "the client's keys"))
     if not Grants.of(client).only_less_than(Grants.read(proposal.asked)):
-        raise PROPOSAL_OUTDATED(what="客户端的权限 / the client's grants")
+        raise PROPOSAL_OUTDATED(what=InBoth("客户端的权限", "the client's grants"))
 
 
 def _with_key(ctx: GatewayContext, client: Client, added: dict[str, str], overlap_hours: int | None) -> Client:

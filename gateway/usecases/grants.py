@@ -8,7 +8,7 @@ from chengxin.auth.executor import command
 from chengxin.auth.powers import OWN, Power, two
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import all_of
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
@@ -106,7 +106,7 @@ def grant_to_client(
 ) -> None:
     """The grants are in force, for the keys that the second officer saw. Raises PROPOSAL_OUTDATED."""
     if not set(thumbprints(client)) <= set(proposal.asked.get("keys", ())):
-        raise PROPOSAL_OUTDATED(what="客户端的密钥 / the client's keys")
+        raise PROPOSAL_OUTDATED(what=InBoth("客户端的密钥", "the client's keys"))
     _grant(ctx, caller, unit, proposal, client)
 
 

@@ -285,7 +285,7 @@ def readmit(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: 
     again or got a role since, PASSWORD_NOT_CHOSEN.
     """
     if officer.reset_proposal != proposal.proposal_id:
-        raise PROPOSAL_OUTDATED(what="账号又被重置 / the account was reset again")
+        raise PROPOSAL_OUTDATED(what=InBoth("账号又被重置", "the account was reset again"))
     if officer.initial:
         raise PASSWORD_NOT_CHOSEN(username=officer.username)
     _give_back(ctx, caller, unit, proposal, officer, replace(officer, reset_proposal=""))
@@ -303,7 +303,7 @@ def _give_back(
     ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer, changed: Officer
 ) -> None:
     if not officer.roles <= set(proposal.asked["roles"]):
-        raise PROPOSAL_OUTDATED(what="账号的角色 / the account's roles")
+        raise PROPOSAL_OUTDATED(what=InBoth("账号的角色", "the account's roles"))
     ctx.accounts.put_officer(changed, unit)
     details = {"officer": officer.sub, **proposal.on_record()}
     unit.record(ctx.audit.event(Act.OFFICER_RESUMED, caller, details=details).encode())

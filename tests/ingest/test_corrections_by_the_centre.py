@@ -105,7 +105,7 @@ def test_a_lost_answer_is_asked_for_again(ingest: RunningIngest, record_id: str,
     again = asks(ingest, method, record_id, request_id="once")
     assert (again.outcome, again.proposal_id, again.version) == (pb.OUTCOME_PROPOSED, proposal_id, 1)
     told = approves(ingest, proposal_id, 409)
-    assert (told["code"], told["params"]) == ("PROPOSAL_DECIDED", {"state": "approved"})
+    assert (told["code"], told["params"]) == ("PROPOSAL_DECIDED", {"state": "approved", "state_zh": "已获批准"})
     assert ingest.ctx.store.record(record_id)["version"] == 2
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from chengxin.errors import IF_MATCH_FAILED, IF_MATCH_REQUIRED, forbidden, not_found, precondition
 from chengxin.values.clock import rfc3339
@@ -29,12 +29,12 @@ DRAFT_CODE_CHANGED = precondition(
 )
 DRAFT_NOT_OPEN = precondition(
     "DRAFT_NOT_OPEN",
-    "草案当前状态为 {state}，只有编制中的草案可以提交审核",
+    "草案{state_zh}，只有编制中的草案可以提交审核",
     "The draft is {state}; only a draft that is being written can be submitted for review",
 )
 DRAFT_NOT_SUBMITTED = precondition(
     "DRAFT_NOT_SUBMITTED",
-    "草案当前状态为 {state}，须先提交审核",
+    "草案{state_zh}，须先提交审核",
     "The draft is {state}; it must be submitted for review first",
 )
 REVIEW_OWN_WORK = forbidden(
@@ -44,7 +44,7 @@ REVIEW_OWN_WORK = forbidden(
 )
 REVIEW_MISSING = precondition(
     "REVIEW_MISSING",
-    "按现行规则（catalog.review_required）草案须经审核通过后才能发布，当前状态为 {state}",
+    "按现行规则（catalog.review_required）草案须经审核通过后才能发布，现在{state_zh}",
     "By the rules in force (catalog.review_required) a draft is published after its review; it is {state}",
 )
 
@@ -56,6 +56,14 @@ class DraftState(StrEnum):
     SUBMITTED = "submitted"
     REVIEWED = "reviewed"
     PUBLISHED = "published"
+
+
+_STATE_ZH: Final = {
+    DraftState.DRAFT: "正在编制",
+    DraftState.SUBMITTED: "已送审",
+    DraftState.REVIEWED: "已通过审核",
+    DraftState.PUBLISHED: "已发布",
+}
 
 
 class ReviewDecision(StrEnum):
@@ -158,7 +166,7 @@ class Draft:
         self.must_be_open()
         self._must_be_current(revision)
         if self.state is not DraftState.DRAFT:
-            raise DRAFT_NOT_OPEN(state=self.state)
+            raise DRAFT_NOT_OPEN(state=self.state, state_zh=_STATE_ZH[self.state])
         return replace(self, state=DraftState.SUBMITTED, updated_at=at)._with_author(author)
 
     def reviewed(self, decision: ReviewDecision, opinion: str, reviewer: str, at: datetime, revision: int) -> "Draft":
@@ -169,7 +177,7 @@ class Draft:
         self.must_be_open()
         self._must_be_current(revision)
         if self.state is not DraftState.SUBMITTED:
-            raise DRAFT_NOT_SUBMITTED(state=self.state)
+            raise DRAFT_NOT_SUBMITTED(state=self.state, state_zh=_STATE_ZH[self.state])
         # The use case asks this first, to put the refusal on record; here it holds for every caller of the domain.
         if reviewer in self.authors:
             raise REVIEW_OWN_WORK()
@@ -182,7 +190,7 @@ class Draft:
         self.must_be_open()
         self._must_be_current(revision)
         if review_required and self.state is not DraftState.REVIEWED:
-            raise REVIEW_MISSING(state=self.state)
+            raise REVIEW_MISSING(state=self.state, state_zh=_STATE_ZH[self.state])
         return replace(self, state=DraftState.PUBLISHED, version=version, updated_at=at)
 
     def must_be_open(self) -> None:

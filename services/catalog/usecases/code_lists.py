@@ -7,7 +7,7 @@ from typing import Final
 from chengxin.auth.executor import command, query
 from chengxin.auth.powers import CITY, Power, anywhere, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import Problem
+from chengxin.errors import InBoth, Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
@@ -51,7 +51,7 @@ def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> lis
 def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) -> CodeList:
     """Returns a version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
     if (found := _find(ctx, CodeListRef(name, version))) is None:
-        raise CODE_LIST_UNKNOWN(name=name, version=version or "现行 / in force")
+        raise CODE_LIST_UNKNOWN(name=name, version=version or InBoth("现行", "in force"))
     return found
 
 

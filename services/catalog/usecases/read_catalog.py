@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import precondition
+from chengxin.errors import InBoth, precondition
 from chengxin.store.database import OutboxRow
 from chengxin.values.acts import Act
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
@@ -88,5 +88,5 @@ def _version(ctx: CatalogContext, code: str, version: int) -> Entry:
     store = ctx.store
     found = store.entry(code, version) if version else store.entry_in_force(code, ctx.clock.today())
     if found is None:
-        raise ENTRY_UNKNOWN(code=code, version=version or "现行 / in force")
+        raise ENTRY_UNKNOWN(code=code, version=version or InBoth("现行", "in force"))
     return found

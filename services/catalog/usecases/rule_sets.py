@@ -5,7 +5,7 @@ from typing import Final
 from chengxin.auth.executor import command, query
 from chengxin.auth.powers import CITY, Power, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import INPUT_INVALID, ROLE_NOT_ALLOWED, Problem
+from chengxin.errors import INPUT_INVALID, ROLE_NOT_ALLOWED, InBoth, Problem
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
@@ -87,7 +87,7 @@ def publish_proposed(
     asked = read_rule_set(proposal.asked)
     following = asked.following(newest, ctx.clock.today())
     if following.version != asked.version:
-        raise PROPOSAL_OUTDATED(what="规则集的最新版本 / the newest version of the rule set")
+        raise PROPOSAL_OUTDATED(what=InBoth("规则集的最新版本", "the newest version of the rule set"))
     _save(ctx, caller, unit, following, **proposal.on_record())
 
 

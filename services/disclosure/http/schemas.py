@@ -68,6 +68,7 @@ class QueryBody(Body):
 
     may_hold_numbers = {
         **{f"subject.{member}": why for member, why in SelectorBody.may_hold_numbers.items()},
+        "entries": "compared with the codes of entries, and kept nowhere",
         "page_token": MADE_HERE,
     }
 

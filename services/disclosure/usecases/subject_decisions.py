@@ -7,7 +7,7 @@ from typing import Any, Final
 from chengxin.auth.executor import command
 from chengxin.auth.powers import CITY, Power, two
 from chengxin.auth.principal import Principal
-from chengxin.errors import Problem, conflict, not_found
+from chengxin.errors import InBoth, Problem, conflict, not_found
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
@@ -180,7 +180,7 @@ def load_proposed(ctx: DisclosureContext, proposal: Proposal, unit: UnitOfWork) 
         low, high = (schemed_reference(ctx, groups, ref, unit) for ref in refs)
         kept = StoredLink(low, high) if low is not None and high is not None else None
     if kept is None:
-        raise PROPOSAL_OUTDATED(what="标识的记录已不在 / the identifiers have no record any more")
+        raise PROPOSAL_OUTDATED(what=InBoth("标识的记录已不在", "the identifiers have no record any more"))
     return kept
 
 
@@ -190,7 +190,7 @@ def merge_proposed(
 ) -> None:
     """The two are one subject. Raises PROPOSAL_OUTDATED, TWO_PERSONS, PERSON_AND_ORGANISATION."""
     if kept.one.ref in groups_of(ctx.store.links.around([kept.one.ref], unit)).of(kept.other.ref):
-        raise PROPOSAL_OUTDATED(what="已是同一主体 / they are one subject already")
+        raise PROPOSAL_OUTDATED(what=InBoth("已是同一主体", "they are one subject already"))
     reason = proposal.words["reason"]
     merged = _with_decision(ctx, kept, LinkDecision.SAME, reason, proposal.proposed_by, caller.sub)
     _carry_out(ctx, caller, unit, proposal, kept, merged)
@@ -202,7 +202,7 @@ def split_proposed(
 ) -> None:
     """The link joins no more. Raises PROPOSAL_OUTDATED."""
     if kept.decision is LinkDecision.DIFFERENT:
-        raise PROPOSAL_OUTDATED(what="已拆分 / the link is split already")
+        raise PROPOSAL_OUTDATED(what=InBoth("已拆分", "the link is split already"))
     reason = proposal.words["reason"]
     apart = _with_decision(ctx, kept, LinkDecision.DIFFERENT, reason, proposal.proposed_by, caller.sub)
     _carry_out(ctx, caller, unit, proposal, kept, apart)
@@ -216,7 +216,7 @@ def undo_proposed(
     PERSON_AND_ORGANISATION."""
     last = kept.standing
     if last is None or [last.decision, last.by, last.at] != list(proposal.asked["undoes"]):
-        raise PROPOSAL_OUTDATED(what="最后的决定 / the last decision on the link")
+        raise PROPOSAL_OUTDATED(what=InBoth("最后的决定", "the last decision on the link"))
     undone = _without_last(ctx, kept, proposal.words["reason"], proposal.proposed_by, caller.sub)
     _carry_out(ctx, caller, unit, proposal, kept, undone)
 

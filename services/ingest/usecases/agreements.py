@@ -6,7 +6,7 @@ from typing import Any
 from chengxin.auth.executor import command, query
 from chengxin.auth.powers import OWN, Power, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, InBoth
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
@@ -81,7 +81,7 @@ def agree_as_proposed(
     )
     before = terms_of(ctx, provider, unit)
     if before is None or rfc3339(before.changed_at) != proposal.asked["instead_of"]:
-        raise PROPOSAL_OUTDATED(what="现行约定 / the agreement in force")
+        raise PROPOSAL_OUTDATED(what=InBoth("现行约定", "the agreement in force"))
     _keep(ctx, caller, unit, agreement, **proposal.on_record())
 
 

@@ -229,11 +229,11 @@ def change_as_proposed(
     that it obeys, is no longer what the second officer was shown.
     """
     if record["version"] != proposal.asked["based_on_version"]:
-        raise PROPOSAL_OUTDATED(what="该信息的现行版本 / the record's current version")
+        raise PROPOSAL_OUTDATED(what=InBoth("该信息的现行版本", "the record's current version"))
     items = None
     if proposal.act is Act.RECORD_AMENDED:
         if _entry(ctx, record).version != proposal.asked["entry_version"]:
-            raise PROPOSAL_OUTDATED(what="目录的现行版本 / the catalog entry in force")
+            raise PROPOSAL_OUTDATED(what=InBoth("目录的现行版本", "the catalog entry in force"))
         entry = ctx.directory.version(record["entry_code"], record["entry_version"])
         full = ctx.recorder.opened(entry, record) | json.loads(proposal.words["items"])
         items = {code: value for code, value in full.items() if value}

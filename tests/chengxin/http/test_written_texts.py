@@ -32,7 +32,7 @@ MAY_HOLD = {
     },
     "disclosure": {
         *(f"{query} subject.{number}" for query in _QUERIES for number in _NUMBERS),
-        *(f"{query} page_token" for query in _QUERIES),
+        *(f"{query} {more}" for query in _QUERIES for more in ("entries", "page_token")),
         *(f"post /v1/subjects/queries {number}" for number in _NUMBERS),
         *(f"post /v1/subjects/links subjects.{number}" for number in _NUMBERS),
         *(
