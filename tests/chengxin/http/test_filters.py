@@ -86,7 +86,7 @@ def test_from_after_until_is_refused(issuer: Issuer) -> None:
 
 
 # Fields of requests that name a thing of which there is one: who names another is told that there is none.
-_ONE = {"record_id", "submission_id", "objection_no", "code", "as_of"}
+_ONE = {"record_id", "submission_id", "objection_no", "code", "as_of", "uscc"}
 # What a caller chooses or writes, and what only a store knows.
 _OTHER = {"page_token", "items", "reason", "document_number", "effective_date", "signature", "evidence", "entries"}
 # The gateway's question: whether a consent's code is good for an organisation.
