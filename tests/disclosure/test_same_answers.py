@@ -2,7 +2,8 @@
 
 `same_answers.json.gz` was written by version 0.1.0 (pages of 25 packed views) with the deliveries of this file. It was
 written again for decision 44, which changed 118 of 790 answers: persons' names are masked in public and shared views, a
-surname finds nobody, pages ask search engines to keep nothing. Left out is what differed each time: the number of the
+surname finds nobody, pages ask search engines to keep nothing; and when problems of pages became one document and one's
+own page said that revoked records are not on it (41 answers). Left out is what differed each time: the number of the
 audit event, and the order of the items of a record, which was that of a protobuf map.
 """
 

@@ -21,7 +21,10 @@ from chengxin.values.clock import Expiry
 from chengxin.values.jwk import public_jwk
 from tests.support import AUDIENCE, ISSUER, Issuer, until
 
-NOW = int(time.time())
+
+def now() -> int:
+    """The time in seconds: a module may be read long before its tests run."""
+    return int(time.time())
 
 
 def part(value: Any) -> str:
@@ -33,8 +36,8 @@ def claims(**changes: Any) -> dict[str, Any]:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": "her",
-        "iat": NOW,
-        "exp": NOW + 600,
+        "iat": now(),
+        "exp": now() + 600,
         "jti": "t1",
         "roles": ["centre"],
     }
@@ -93,9 +96,9 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "with other claims": _other_claims,
     "without a signature": lambda i: signed(i).rpartition(".")[0] + ".",
     "of another type": lambda i: signed(i, {"typ": "JWT"}),
-    "expired": lambda i: signed(i, exp=NOW - 60),
-    "not yet good": lambda i: signed(i, nbf=NOW + 600),
-    "from the future": lambda i: signed(i, iat=NOW + 600),
+    "expired": lambda i: signed(i, exp=now() - 60),
+    "not yet good": lambda i: signed(i, nbf=now() + 600),
+    "from the future": lambda i: signed(i, iat=now() + 600),
     "of another issuer": lambda i: signed(i, iss="https://elsewhere"),
     "for another audience": lambda i: signed(i, aud="elsewhere"),
     "without expiry": lambda i: signed(i, exp=None),
