@@ -215,6 +215,8 @@ def test_every_state_can_be_reached_and_left_by_those_who_handle_the_case() -> N
         at = START + timedelta(hours=world.case.version + world.head.record.record_version)
         after = {name: tried(act, world, at) for name, act in EVERYTHING.items()}
         found += after.values()
+        if world.case.open and after["decide upheld"].case.state is CaseState.UPHELD:
+            assert (world.head.revoked, "XK_NR" in world.head.changed_items) == (False, False)
         # The record may change no more, and the applicant may keep silent.
         follows[now] = {situation(w) for name, w in after.items() if name not in APPLICANTS | CHANGES.keys()}
     assert {now[0] for now in follows} == set(CaseState)
