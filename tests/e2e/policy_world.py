@@ -192,6 +192,7 @@ class PolicyWorld:
                 )
             ],
             "RequestExtension": [objection_pb2.RequestExtensionRequest(objection_no=number, reason="x")],
+            "RetractAnswer": [objection_pb2.RetractAnswerRequest(objection_no=number, reason="x")],
             "GetSubmission": [
                 ingest_pb2.GetSubmissionRequest(
                     submission_id=self.ids["submission_id"], provider_uscc=self.record["provider_uscc"]
