@@ -168,7 +168,7 @@ def test_a_bound_token_is_good_at_the_http_edge_with_its_certificate_alone(
         for path in ("/v1/submissions", "/v1/identity/clients"):
             answer = Caller(other, bound.token).call("GET", path)
             assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
-            assert "certificate" in answer.body["detail"]
+            assert "证书" in answer.body["detail"]
             before += 1
     until(lambda: len(gate.grpc_upstream.acts("edge.refused", "refused")) >= before, "all are on record")
     # The same connections serve callers whose tokens are not bound.
