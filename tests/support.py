@@ -70,6 +70,9 @@ class Issuer:
         if "subject" in roles:
             # The level of people who were verified at the service counter.
             claims = {"acr": "counter"} | claims
+            if claims.get("org"):
+                # Somebody acts for the organisation.
+                claims = {"act": {"sub": "s_representative"}, "capacity": "agent"} | claims
         return jwt.encode(
             {
                 "iss": ISSUER,

@@ -114,8 +114,7 @@ def test_a_person_consents_to_what_may_be_about_persons(lending: RunningDisclosu
     assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [("entries", "about_organisations")]
     assert "XZXK" in refused.json["errors"][0]["message"]
     assert "CFGR" not in refused.json["errors"][0]["message"]
-    acting = {"act": {"sub": lending.ref(LI_NA)}, "capacity": "legal_representative"}
-    company = lending.caller("subject", sub=lending.ref(BANK), org=BANK, **acting)
+    company = lending.caller("subject", sub=lending.ref(BANK), org=BANK)
     assert company.post("/v1/me/consents", terms | {"entries": ["XZXK", "XZXK"]}).json["entries"] == ["XZXK"]
 
 

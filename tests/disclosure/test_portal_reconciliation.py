@@ -138,6 +138,5 @@ def test_a_report_of_nonsense_is_refused(city: RunningDisclosure, records: list[
 
 @pytest.mark.parametrize("role", ["public", "agency", "centre", "subject"])
 def test_a_report_is_for_providers(city: RunningDisclosure, role: str) -> None:
-    acting = {"act": {"sub": city.ref(REGULATOR)}, "capacity": "agent"} if role == "subject" else {}
-    answer = city.caller(role, sub="s", org=REGULATOR, **acting).post("/v1/public/feed/differences", {"records": []})
+    answer = city.caller(role, sub="s", org=REGULATOR).post("/v1/public/feed/differences", {"records": []})
     assert (answer.status_code, answer.json["code"]) == (403, "ROLE_NOT_ALLOWED")
