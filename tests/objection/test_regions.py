@@ -17,6 +17,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "request-supplement": {"missing": ["许可证原件"]},
     "verify": {"finding": "consistent_with_source", "note": "与来源一致"},
     "decide": {"outcome": "upheld", "explanation": "与来源一致"},
+    "retract": {"reason": "误点"},
 }
 
 
