@@ -8,6 +8,7 @@ in a .proto), tests are `path::test`. A section that is done or thin names both;
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ from typing import Final
 # Article 1 is the purpose, 34 and later ones are about the regulation itself.
 _ARTICLES: Final = frozenset(range(2, 34))
 _STATES: Final = ("done", "thin", "not yet")
+# So many words in a row are in one obligation once.
+_RUN: Final = 7
 _HEADING: Final = re.compile(r"^## Art\. (\d+(?:, ?\d+)*): (.*)$", re.MULTILINE)
 _ITEM: Final = re.compile(r"^- `([^`]+)`$", re.MULTILINE)
 
@@ -27,6 +30,7 @@ class ArticleSection:
 
     articles: str
     state: str
+    obligation: str
     code: tuple[str, ...]
     tests: tuple[str, ...]
 
@@ -39,8 +43,8 @@ def rows(text: str) -> Iterator[ArticleSection]:
     parts = _HEADING.split(text)[1:]
     for articles, state, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         before_tests, _, tests = body.partition("\nTests:\n")
-        code = before_tests.partition("\nCode:\n")[2]
-        yield ArticleSection(articles, state, tuple(_ITEM.findall(code)), tuple(_ITEM.findall(tests)))
+        obligation, _, code = before_tests.partition("\nCode:\n")
+        yield ArticleSection(articles, state, obligation, tuple(_ITEM.findall(code)), tuple(_ITEM.findall(tests)))
 
 
 def faults(directory: Path) -> list[str]:
@@ -53,9 +57,17 @@ def faults(directory: Path) -> list[str]:
             problems.append(f"{row}: the state is {row.state!r}, not one of {', '.join(_STATES)}")
         if row.state != "not yet" and not (row.code and row.tests):
             problems.append(f"{row}: it is {row.state}, but names no {'tests' if row.code else 'code'}")
+        if twice := _told_twice(row.obligation):
+            problems.append(f"{row}: it says twice “{twice}”, as when two versions of a text were joined")
         problems += [f"{row}: {fault}" for ref in row.code if (fault := _find_code_fault(directory, ref))]
         problems += [f"{row}: {fault}" for ref in row.tests if (fault := find_test_fault(directory, ref))]
     return problems
+
+
+def _told_twice(text: str) -> str | None:
+    words = text.split()
+    runs = Counter(" ".join(words[n : n + _RUN]) for n in range(len(words) - _RUN + 1))
+    return next((run for run, times in runs.items() if times > 1), None)
 
 
 def _find_code_fault(directory: Path, reference: str) -> str | None:

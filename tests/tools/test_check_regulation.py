@@ -65,6 +65,10 @@ def test_a_sound_document_passes(tree: Path) -> None:
             section(9, "ready", "services/a.py", "tests/t.py::test_it"),
             "Art. 9: the state is 'ready', not one of done, thin, not yet",
         ),
+        (
+            good(9).replace("Something", "Each mode shows its own items and nothing else.\n" * 2),
+            "Art. 9: it says twice “Each mode shows its own items and”, as when two versions of a text were joined",
+        ),
     ],
 )
 def test_a_planted_fault_is_named(tree: Path, told: str, fault: str) -> None:
