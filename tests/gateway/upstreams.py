@@ -46,9 +46,11 @@ class UpstreamHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def handle_one_request(self) -> None:
-        super().handle_one_request()
-        self.service.requests += 1
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        # What the gateway asks for itself comes at any time.
+        self.service.requests += parsed and self.path not in ("/readyz", "/openapi.json")
+        return parsed
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
