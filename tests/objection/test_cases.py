@@ -283,3 +283,20 @@ def test_a_case_of_the_last_version_goes_on() -> None:
         del words[name]
     row["words"] = keys.encrypt(json.dumps(words), f"objection.words:{row['_id']}")
     assert read_case(row, keys) == new_case()
+
+
+def test_a_case_keeps_no_more_changes_and_retractions_than_fit_its_document() -> None:
+    world = World(new_case().accepted(START, TIMETABLE))
+    for _ in range(cases.MOST_CHANGES + 50):
+        world = world.gets_version(START, ("XK_WSH",)).hears(START, named=False)
+    kept = [change.record_version for change in world.case.record_changes]
+    assert kept == list(range(52, 52 + cases.MOST_CHANGES))
+    case = world.case
+    for number in range(cases.MOST_RETRACTIONS):
+        case = case.verified(CentreFinding.SYSTEM_FAULT, "截断", START, TIMETABLE)
+        case = case.step_retracted(f"点错 {number}", START, TIMETABLE)
+    case = case.verified(CentreFinding.SYSTEM_FAULT, "截断", START, TIMETABLE)
+    with pytest.raises(Problem) as refused:
+        case.step_retracted("又点错", START, TIMETABLE)
+    assert refused.value.code == "RETRACTED_TOO_OFTEN"
+    assert case.decided(CaseOutcome.CORRECTED, "已更正", START, RecordHead(LICENCE, revoked=True)).outcome

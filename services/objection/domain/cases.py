@@ -69,6 +69,17 @@ OBJECTED_RECORD_CHANGED = precondition(
     " cannot be upheld; conclude as corrected, and say in the explanation what is recorded now",
 )
 
+RETRACTED_TOO_OFTEN = precondition(
+    "RETRACTED_TOO_OFTEN",
+    "异议 {objection_no} 的步骤已收回 {times} 次，不能再收回；请继续办理，或者更正记录后办结",
+    "Steps of objection {objection_no} were taken back {times} times, and no more can be; go on with the case, or have"
+    " the record corrected and conclude",
+)
+
+# A case is one document, which each change writes anew.
+MOST_RETRACTIONS: Final = 20
+MOST_CHANGES: Final = 100
+
 _STATE_BY_ANSWER: Final = {
     ProviderFinding.WRONG: CaseState.ANSWERED_WRONG,
     ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT,
@@ -226,6 +237,7 @@ class Case:
         if self.state in _BEFORE_STEP.values() and self._was_retracted(Party.CENTRE, reason):
             return self
         self._must_be(*_BEFORE_STEP)
+        self._must_be_retractable()
         fault = self.state is CaseState.SYSTEM_FAULT
         taken = Retraction(
             self.state, Party.CENTRE, at, reason, self.verification_note if fault else "\n".join(self.missing)
@@ -246,6 +258,7 @@ class Case:
         if self.state is CaseState.PROVIDER_NOTIFIED and self._was_retracted(Party.PROVIDER, reason):
             return self
         self._must_be(*_STATE_BY_ANSWER.values())
+        self._must_be_retractable()
         taken = Retraction(self.state, Party.PROVIDER, at, reason, self.answer_evidence)
         period = self._begun_again(Step.ANSWER, timetable)
         return self._moved(
@@ -323,7 +336,7 @@ class Case:
 
     def change_seen(self, change: LaterVersion, correction: Correction | None) -> "Case":
         """Returns the case with a version that its record got. One that names the case is its correction; the newest
-        one counts.
+        one counts. The case keeps the newest `MOST_CHANGES`; the log has all of them.
 
         A closed case does not change.
         """
@@ -334,8 +347,8 @@ class Case:
         )
         if not self.open or change.record_version <= known:
             return self
-        changes = (*self.record_changes, change)
-        return self._changed(record_changes=changes, correction=correction or self.correction)
+        newest = (*self.record_changes, change)[-MOST_CHANGES:]
+        return self._changed(record_changes=newest, correction=correction or self.correction)
 
     def rescheduled(self, timetable: CaseTimetable) -> "Case":
         """Returns the case with its running period counted by the present calendar; past periods stay as they were."""
@@ -347,6 +360,10 @@ class Case:
     def _was_retracted(self, by: Party, reason: str) -> bool:
         last = self.retractions[-1] if self.retractions else None
         return last is not None and (last.by, last.reason) == (by, reason)
+
+    def _must_be_retractable(self) -> None:
+        if len(self.retractions) >= MOST_RETRACTIONS:
+            raise RETRACTED_TOO_OFTEN(objection_no=self.objection_no, times=MOST_RETRACTIONS)
 
     def _begun_again(self, step: Step, timetable: CaseTimetable) -> StepPeriod:
         return timetable.again(next(period for period in reversed(self.periods) if period.step is step))

@@ -64,7 +64,8 @@ class Evidence:
 
 
 def checked(attachments: Sequence[Attachment], detect: Types) -> tuple[Attachment, ...]:
-    """Returns the attachments with normalised media types and names as they are kept. Raises EVIDENCE_INVALID, which names every fault."""
+    """Returns the attachments with normalised media types and names as they are kept. Raises EVIDENCE_INVALID, which names
+    every fault."""
     faults = []
     if len(attachments) > MOST_FILES:
         faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))

@@ -86,7 +86,7 @@ def verify(
 def retract(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The centre takes back that the system is at fault, or its request for a supplement, and takes the step anew.
 
-    Raises OBJECTION_STATE, OBJECTION_CLOSED.
+    Raises OBJECTION_STATE, OBJECTION_CLOSED, RETRACTED_TOO_OFTEN.
     """
     text = require_text("reason", reason, _LONGEST)
 

@@ -64,7 +64,7 @@ def retract_answer(
 ) -> CaseView:
     """The provider takes an answer back that it gave by mistake, and answers again within the time that it had.
 
-    Raises OBJECTION_STATE, OBJECTION_CLOSED.
+    Raises OBJECTION_STATE, OBJECTION_CLOSED, RETRACTED_TOO_OFTEN.
     """
     text = require_text("reason", reason, _LONGEST)
 
