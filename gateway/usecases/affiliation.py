@@ -19,7 +19,7 @@ class Affiliated(Protocol):
 def organisation_is_own(
     ctx: GatewayContext, caller: Principal, asked: Affiliated, *_: object, **__: object
 ) -> Problem | None:
-    """its organisation belongs to the officer's region, as the directory has it; an officer of the whole city registers for any"""
+    """its organisation is of the officer's region by the directory; an officer of the whole city registers for any"""
     if of_the_city(ctx, caller) is None:
         return None
     try:

@@ -50,9 +50,9 @@ _ORDERS: Final = (
 def record_schema(entry: Entry) -> dict[str, Any]:
     """Returns the schema of one record, a map of item codes to texts, as records are delivered.
 
-    It accepts every record in standard form that ingest accepts. It cannot express check digits, dates of
-    birth and States of identifiers, whether a number is a person's, letters of names, the order of dates and of numbers, nor the day of delivery; these
-    are in words (`$comment`) and in `x-chengxin-*` annotations.
+    It accepts every record in standard form that ingest accepts. It cannot express check digits, dates of birth and
+    States of identifiers, whether a number is a person's, letters of names, the order of dates and of numbers, nor
+    the day of delivery; these are in words (`$comment`) and in `x-chengxin-*` annotations.
     """
     content = entry.content
     properties = {item.code: _item_schema(item, content) for item in content.items}
