@@ -82,32 +82,6 @@ def test_the_day_of_birth_is_judged_by_the_citys_clock(persons: RunningIngest) -
     assert then.outcome == pb.OUTCOME_ACCEPTED
 
 
-@pytest.mark.parametrize(
-    ("number", "rule"),
-    [
-        (person("441702", "20990417"), "identity_number.birth_date"),
-        ("441702100001010019", "identity_number.birth_date"),
-        ("441702189002300011", "identity_number.birth_date"),
-        ("441702900228001", "identity_number.fifteen_digits"),
-        ("E12345678", "personal_document.passport"),
-        ("441702189004170010019", "personal_document.form"),
-        ("441702-18900417-0019", "identity_number.dashes"),
-        ("441702—1890-0417-0019", "identity_number.dashes"),
-        ("XXX-E00000000", "passport.state"),
-        ("CHM-E00000000", "passport.state"),
-        ("CHM440096022901", "permanent_residence.state"),
-        ("44170218900417001", "personal_document.form"),
-        ("910000190004170336", "identity_number.region"),
-    ],
-)
-def test_a_number_of_nobody_is_refused_by_what_is_wrong(persons: RunningIngest, number: str, rule: str) -> None:
-    [outcome] = persons.regulator.submits_batch(personal_licence(number), entry_code="XKGR").outcomes
-    assert [v.rule for v in outcome.violations] == [rule]
-    assert number not in str(outcome.violations)
-    tells_how_passports_are_written = rule in ("personal_document.passport", "personal_document.form")
-    assert ("CHN-E00000000" in outcome.violations[0].message) == tells_how_passports_are_written
-
-
 PASSPORTS = [
     "E12345678",
     "EA1234567",

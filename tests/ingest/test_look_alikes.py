@@ -41,25 +41,6 @@ def test_a_shape_of_a_character_is_recorded_as_the_character(ingest: RunningInge
 
 
 @pytest.mark.parametrize(
-    "alike",
-    [
-        "演许字〔２０２６〕1号",
-        "演许字﹝2026﹞1号",
-        "演许字 〔2026〕 1号",
-        "演许⼦〔2026〕1号",
-        "演许字〔2026〕𝟏号",
-        "演许字[2026]1号",
-    ],
-)
-def test_what_looks_the_same_is_one_record(ingest: RunningIngest, alike: str) -> None:
-    first, second = licence(XK_WSH="演许字〔2026〕1号"), licence(XK_WSH=alike.replace("⼦", "字"))
-    [one] = ingest.regulator.submits_batch(first).outcomes
-    [other] = ingest.regulator.submits_batch(second).outcomes
-    assert other.record_id == one.record_id
-    assert ingest.ctx.store.records.count_documents({}) == 1
-
-
-@pytest.mark.parametrize(
     ("number", "key"),
     [
         # The value itself made the id, so that a provider's half-width brackets were another record.
