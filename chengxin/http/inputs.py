@@ -25,6 +25,9 @@ def _read_day(value: Any) -> Any:
         raise PydanticCustomError("date", "must be a day of the calendar such as 2026-11-24") from None
 
 
+# A day as text, as schemas say it; that the calendar has it, they say in words.
+DAY_OR_EMPTY: Final = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
+
 # A day in a request. pydantic's own reader takes an instant at midnight and seconds since 1970 for one.
 IN_ONE_FORM = BeforeValidator(_read_day)
 Day = Annotated[date, IN_ONE_FORM]

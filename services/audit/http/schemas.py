@@ -1,12 +1,16 @@
 """What the HTTP face takes and answers, for validation and its description."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from chengxin.http.named_things import ActName, ActorName, EventName, RequestName, SubjectName
 from chengxin.http.web import PageQuery
 from chengxin.values.acts import Act
+from services.audit.domain.event import INSTANT
+
+_INSTANT_OR_EMPTY: Final[JsonDict] = {"pattern": f"^({INSTANT})?$"}
 
 
 class EventsQuery(PageQuery):
@@ -26,8 +30,8 @@ class EventsQuery(PageQuery):
     act: ActName = Field("", description="For example record.queried.own")
     event_id: EventName = ""
     request_id: RequestName = Field("", description="X-Request-Id of the request")
-    since: str = Field("", alias="from", max_length=40, description="RFC 3339 UTC, included")
-    until: str = Field("", max_length=40, description="RFC 3339 UTC, not included")
+    since: str = Field("", alias="from", description="RFC 3339 UTC, included", json_schema_extra=_INSTANT_OR_EMPTY)
+    until: str = Field("", description="RFC 3339 UTC, not included", json_schema_extra=_INSTANT_OR_EMPTY)
 
 
 class LoggedEvent(BaseModel):

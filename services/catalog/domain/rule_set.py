@@ -73,9 +73,10 @@ FORMS: Final[Mapping[str, RuleSetForm]] = {
     ),
 }
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
-_GREATEST: Final = 1_000_000
-_MOST_VALUES: Final = 200
+# What a rule set and each of its values is called, and may be.
+NAME: Final = "^[a-z][a-z0-9_]{1,63}$"
+GREATEST: Final = 1_000_000
+MOST_VALUES: Final = 200
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,18 @@ class RuleSet:
 
     def findings(self) -> Iterator[Finding]:
         """Yields every fault of the rules."""
-        if not _NAME.match(self.name):
+        if not re.fullmatch(NAME, self.name):
             yield Finding("name", "rules.name")
         if not self.values:
             yield Finding("values", "empty")
-        if len(self.values) > _MOST_VALUES:
-            yield Finding("values", "too_many", {"limit": _MOST_VALUES})
+        if len(self.values) > MOST_VALUES:
+            yield Finding("values", "too_many", {"limit": MOST_VALUES})
         form = FORMS.get(self.name)
         for key, value in self.values.items():
-            if not _NAME.match(key):
+            if not re.fullmatch(NAME, key):
                 yield Finding(f"values.{key}", "rules.name")
-            if not 0 <= value <= _GREATEST:
-                yield Finding(f"values.{key}", "rules.value", {"most": _GREATEST})
+            if not 0 <= value <= GREATEST:
+                yield Finding(f"values.{key}", "rules.value", {"most": GREATEST})
             if form and key not in form.values:
                 yield Finding(f"values.{key}", "rules.unknown", {"set": self.name, "value": key})
         for key in form.values if form and form.complete else ():

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import tagged, unchanged
+from chengxin.http.inputs import DAY_OR_EMPTY
 from chengxin.http.web import KeptCopyRequest, PageQuery, answer
 from chengxin.values.page_tokens import number_after
 from services.catalog.context import CatalogContext
@@ -28,7 +29,12 @@ class EntriesQuery(PageQuery):
 
     beyond_schema: ClassVar[str] = "as_of is a day of the calendar"
 
-    as_of: str = Field("", max_length=10, description="Shanghai date YYYY-MM-DD; empty: today")
+    as_of: str = Field(
+        "",
+        max_length=10,
+        description="Shanghai date YYYY-MM-DD; empty: today",
+        json_schema_extra={"pattern": DAY_OR_EMPTY},
+    )
 
 
 class EntryVersionPath(EntryPath):

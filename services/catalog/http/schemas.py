@@ -24,6 +24,8 @@ from services.catalog.domain.entry import (
     UpdateCycle,
 )
 from services.catalog.domain.entry_diff import Compatibility
+from services.catalog.domain.holiday_notice import YEARS
+from services.catalog.domain.rule_set import GREATEST, MOST_VALUES, NAME
 
 
 class Strict(Body):
@@ -152,11 +154,15 @@ class RuleSetBody(Strict):
     )
 
     output_only = frozenset({"version"})
-    name: str = Field(description="For example objection")
+    # What is wrong with rules is told of all of them at once: the bounds are those of its findings.
+    name: str = Field(description="For example objection", json_schema_extra={"pattern": NAME})
     effective_from: Day = Field(
         description="Shanghai date, from today to two years ahead; of the first version: any past day too"
     )
-    values: dict[str, int] = Field(description="Units are in the name, for example acceptance_working_days")
+    values: dict[str, Annotated[int, Field(json_schema_extra={"minimum": 0, "maximum": GREATEST})]] = Field(
+        description="Units are in the name, for example acceptance_working_days",
+        json_schema_extra={"minProperties": 1, "maxProperties": MOST_VALUES, "propertyNames": {"pattern": NAME}},
+    )
 
 
 class RuleSetAnswer(RuleSetBody):
@@ -186,7 +192,9 @@ class NoticeBody(Strict):
 
     days_off: list[Day] = Field(description="Weekdays that are days off")
     days_worked: list[Day] = Field(description="Weekend days that are worked")
-    year: int | None = Field(None, description="If given, the year in the address")
+    year: Annotated[int, Field(ge=YEARS[0], le=YEARS[-1])] | None = Field(
+        None, description="If given, the year in the address"
+    )
     announced: Literal[True] = Field(True, description="A notice is an announcement")
 
 

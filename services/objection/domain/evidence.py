@@ -17,7 +17,7 @@ EVIDENCE_INVALID = invalid(
 
 MOST_FILES: Final = 5
 MOST_BYTES: Final = 5 * 1024 * 1024
-_LONGEST_NAME: Final = 200
+LONGEST_NAME: Final = 200
 
 # The media types, each with the ends of its files' names.
 TYPES: Final = {
@@ -71,7 +71,7 @@ def checked(attachments: Sequence[Attachment], detect: Types) -> tuple[Attachmen
         faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))
     normalised = [
         # Of a name that is too long the rest is not looked at.
-        Attachment(kept_file_name(a.name[: _LONGEST_NAME + 1]), a.content_type.split(";")[0].strip().lower(), a.data)
+        Attachment(kept_file_name(a.name[: LONGEST_NAME + 1]), a.content_type.split(";")[0].strip().lower(), a.data)
         for a in attachments[:MOST_FILES]
     ]
     for n, attachment in enumerate(normalised):
@@ -98,7 +98,7 @@ def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int
 
 def _find_faults(attachment: Attachment) -> list[tuple[str, str, str]]:
     faults = [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
-    named = file_name_faults("name", attachment.name, _LONGEST_NAME)
+    named = file_name_faults("name", attachment.name, LONGEST_NAME)
     return [*((fault.field, fault.rule, fault.message) for fault in named), *faults]
 
 

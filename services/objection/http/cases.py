@@ -229,7 +229,9 @@ def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
 
     @app.post("/v1/objections/<objection_no>/retract-answer", summary="Take an answer back", **answers)
     @serves(provider.retract_answer)
-    def retract_answer(path: schemas.NumberPath, body: schemas.RetractionBody, header: ConditionalRequest) -> Response:
+    def retract_answer(
+        path: schemas.NumberPath, body: schemas.AnswerRetractionBody, header: ConditionalRequest
+    ) -> Response:
         """Given by mistake; the task is answered again, by the day it was to be answered."""
         found = provider.retract_answer(ctx, caller(), path.objection_no, body.reason, _act_request(header))
         return answer(found.task())

@@ -1,6 +1,6 @@
 """What the HTTP face takes and gives, as OpenAPI describes it."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -8,6 +8,7 @@ from chengxin.http.inputs import SEALED, Body
 from chengxin.http.web import PageQuery
 from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
 from services.objection.domain.deadlines import Step
+from services.objection.usecases import centre, provider
 
 
 class NumberPath(BaseModel):
@@ -46,9 +47,9 @@ class RefusalBody(Body):
         "reason": SEALED,
     }
 
-    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+    beyond_schema: ClassVar[str] = "Words that are not blank"
 
-    reason: str
+    reason: str = Field(max_length=centre.LONGEST)
 
 
 class MissingBody(Body):
@@ -60,7 +61,9 @@ class MissingBody(Body):
 
     beyond_schema: ClassVar[str] = "At least one thing, in words that are not blank"
 
-    missing: list[str]
+    missing: list[Annotated[str, Field(max_length=centre.LONGEST)]] = Field(
+        min_length=1, max_length=centre.MOST_MISSING
+    )
 
 
 class VerificationBody(Body):
@@ -70,18 +73,26 @@ class VerificationBody(Body):
         "note": SEALED,
     }
 
-    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+    beyond_schema: ClassVar[str] = "Words that are not blank"
 
     finding: CentreFinding
-    note: str
+    note: str = Field(max_length=centre.LONGEST)
 
 
 class RetractionBody(Body):
-    """Why a step or an answer is taken back."""
+    """Why the centre takes a step back."""
 
-    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+    beyond_schema: ClassVar[str] = "Words that are not blank"
 
-    reason: str
+    reason: str = Field(max_length=centre.LONGEST)
+
+
+class AnswerRetractionBody(Body):
+    """Why the provider takes an answer back."""
+
+    beyond_schema: ClassVar[str] = "Words that are not blank"
+
+    reason: str = Field(max_length=provider.LONGEST)
 
 
 class DecisionBody(Body):
@@ -91,10 +102,10 @@ class DecisionBody(Body):
         "explanation": SEALED,
     }
 
-    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+    beyond_schema: ClassVar[str] = "Words that are not blank"
 
     outcome: CaseOutcome
-    explanation: str
+    explanation: str = Field(max_length=centre.LONGEST)
 
 
 class AnswerBody(Body):
@@ -107,7 +118,7 @@ class AnswerBody(Body):
     beyond_schema: ClassVar[str] = "right goes with evidence in words"
 
     finding: ProviderFinding
-    evidence: str = Field("", description="In words; required for right")
+    evidence: str = Field("", max_length=provider.LONGEST, description="In words; required for right")
 
 
 class ExtensionBody(Body):
@@ -117,9 +128,9 @@ class ExtensionBody(Body):
         "reason": SEALED,
     }
 
-    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+    beyond_schema: ClassVar[str] = "Words that are not blank"
 
-    reason: str
+    reason: str = Field(max_length=provider.LONGEST)
 
 
 class LocalTextAnswer(BaseModel):

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from flask import Request
 from pydantic import Field, ValidationError
@@ -13,20 +13,26 @@ from chengxin.http.description import TypedUpload
 from chengxin.http.inputs import SEALED, Body
 from chengxin.http.request_checks import must_be_of, must_be_readable, must_be_single
 from chengxin.http.web import UploadedFile, validation_problem
-from services.objection.domain.evidence import MOST_FILES, Attachment
+from services.objection.domain.evidence import LONGEST_NAME, MOST_BYTES, MOST_FILES, Attachment
+from services.objection.usecases.applicant import LONGEST_STATEMENT, MOST_ITEMS
 
 B = TypeVar("B", bound="WithEvidence")
 
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
+# Base64 has four characters for three bytes.
+_LONGEST_CONTENT: Final = -(-MOST_BYTES // 3) * 4
+
+ItemCode = Annotated[str, Field(max_length=64)]
 
 
 class EvidenceBody(Body):
     """An attachment in JSON."""
 
-    name: str
+    # What is wrong with files is told of all of them at once (EVIDENCE_INVALID): the bounds are those of its rules.
+    name: str = Field(json_schema_extra={"maxLength": LONGEST_NAME})
     content_type: str = Field(description="application/pdf, image/png, image/jpeg or text/plain")
-    content: str = Field(description="Base64")
+    content: str = Field(description="Base64", json_schema_extra={"maxLength": _LONGEST_CONTENT})
 
 
 class WithEvidence(Body):
@@ -40,15 +46,17 @@ class WithEvidence(Body):
 
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what content_type says; base64"
 
-    statement: str
-    evidence: list[EvidenceBody] = []
+    statement: str = Field(max_length=LONGEST_STATEMENT)
+    evidence: list[EvidenceBody] = Field([], json_schema_extra={"maxItems": MOST_FILES})
 
 
 class FilingBody(WithEvidence):
     """An objection."""
 
     record_id: str = Field(max_length=64)
-    items: list[str] = Field([], description="Codes of the items challenged; none: the record as a whole")
+    items: list[ItemCode] = Field(
+        [], max_length=MOST_ITEMS, description="Codes of the items challenged; none: the record as a whole"
+    )
 
 
 class SupplementBody(WithEvidence):
@@ -64,15 +72,19 @@ class SupplementForm(Body):
 
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what its media type says"
 
-    statement: str
-    evidence: list[UploadedFile] = Field([], description="PDF, PNG, JPEG or plain text")
+    statement: str = Field(max_length=LONGEST_STATEMENT)
+    evidence: list[UploadedFile] = Field(
+        [], description="PDF, PNG, JPEG or plain text", json_schema_extra={"maxItems": MOST_FILES}
+    )
 
 
 class FilingForm(SupplementForm):
     """An objection as a form with files."""
 
     record_id: str = Field(max_length=64)
-    items: list[str] = Field([], description="Codes of the items challenged; none: the record as a whole")
+    items: list[ItemCode] = Field(
+        [], max_length=MOST_ITEMS, description="Codes of the items challenged; none: the record as a whole"
+    )
 
 
 class FilingUpload(TypedUpload):

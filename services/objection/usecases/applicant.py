@@ -41,8 +41,8 @@ ENTRY_NOT_THERE = unavailable(
     "The items of catalog entry {entry} have not arrived yet; try again shortly",
 )
 
-_LONGEST_STATEMENT: Final = 4000
-_MOST_ITEMS: Final = 200
+LONGEST_STATEMENT: Final = 4000
+MOST_ITEMS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     # when the record came under another identifier of the applicant.
     head = ctx.records(filing.record_id, 0)
     record = replace(authorise(head.record if head else None, filing.record_id), subject_ref=caller.sub)
-    statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
+    statement = require_text("statement", filing.statement, LONGEST_STATEMENT)
     evidence = checked(filing.evidence, lambda contents: detect_media_types(contents, caller.claimant))
     digests = [a.sha256 for a in evidence]
     content = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
@@ -136,7 +136,7 @@ def supplement(
     """
     # Files for somebody else's case are neither looked at nor stored. The transaction asks again.
     authorise(ctx.store.case(objection_no), objection_no)
-    text = require_text("statement", statement, _LONGEST_STATEMENT)
+    text = require_text("statement", statement, LONGEST_STATEMENT)
     files = checked(attachments, lambda contents: detect_media_types(contents, caller.claimant))
     digests = [a.sha256 for a in files]
 
@@ -206,8 +206,8 @@ def _case(
 
 
 def _must_be_items(items: Sequence[str], known: dict[str, dict[str, str]]) -> None:
-    if len(items) > _MOST_ITEMS:
-        raise INPUT_INVALID(fields=[FieldError("items", "count", f"≤ {_MOST_ITEMS}")])
+    if len(items) > MOST_ITEMS:
+        raise INPUT_INVALID(fields=[FieldError("items", "count", f"≤ {MOST_ITEMS}")])
     message = "该目录没有此信息项 / the entry has no such item"
     faults = [FieldError(f"items.{n}", "item.unknown", message) for n, item in enumerate(items) if item not in known]
     if faults:

@@ -17,8 +17,8 @@ from services.objection.domain.cases import Case
 from services.objection.domain.evidence import Evidence
 from services.objection.domain.texts import require_text
 
-_LONGEST: Final = 2000
-_MOST_MISSING: Final = 50
+LONGEST: Final = 2000
+MOST_MISSING: Final = 50
 # Of each act on a case.
 _POWER: Final = Power(
     OWN,
@@ -40,7 +40,7 @@ def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request:
 @command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=case_in_region, power=_POWER)
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
-    text = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, LONGEST)
     return ctx.act(
         Act.OBJECTION_REFUSED, caller, objection_no, lambda case, _: case.refused(text, ctx.now()), request, text
     )
@@ -54,9 +54,9 @@ def request_supplement(
 
     Raises SUPPLEMENT_ALREADY_REQUESTED, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    if not 1 <= len(missing) <= _MOST_MISSING:
-        raise INPUT_INVALID(fields=[FieldError("missing", "count", f"1 … {_MOST_MISSING}")])
-    texts = [require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
+    if not 1 <= len(missing) <= MOST_MISSING:
+        raise INPUT_INVALID(fields=[FieldError("missing", "count", f"1 … {MOST_MISSING}")])
+    texts = [require_text(f"missing.{n}", text, LONGEST) for n, text in enumerate(missing)]
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.supplement_requested(texts, ctx.now())
@@ -72,7 +72,7 @@ def verify(
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    text = require_text("note", note, _LONGEST)
+    text = require_text("note", note, LONGEST)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.verified(finding, text, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -88,7 +88,7 @@ def retract(ctx: ObjectionContext, caller: Principal, objection_no: str, reason:
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED, RETRACTED_TOO_OFTEN.
     """
-    text = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, LONGEST)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.step_retracted(text, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -110,7 +110,7 @@ def decide(
     Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTED_RECORD_CHANGED, OBJECTION_STATE, OBJECTION_CLOSED,
     UPSTREAM_UNAVAILABLE.
     """
-    text = require_text("explanation", explanation, _LONGEST)
+    text = require_text("explanation", explanation, LONGEST)
     # Ingest is asked before the transaction; nobody is told of somebody else's case by it. The transaction asks again.
     challenged = authorise(ctx.store.case(objection_no), objection_no).record
     if (head := ctx.records(challenged.record_id, challenged.record_version)) is None:

@@ -13,7 +13,7 @@ from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import Case
 from services.objection.domain.texts import optional_text, require_text
 
-_LONGEST: Final = 4000
+LONGEST: Final = 4000
 
 
 def own_task(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
@@ -50,7 +50,7 @@ def answer(
     request: ActRequest,
 ) -> CaseView:
     """The provider has verified: the record is wrong, or right with evidence. Raises INPUT_INVALID, OBJECTION_STATE."""
-    text = optional_text("evidence", evidence, _LONGEST)
+    text = optional_text("evidence", evidence, LONGEST)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.answered(finding, text, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -66,7 +66,7 @@ def retract_answer(
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED, RETRACTED_TOO_OFTEN.
     """
-    text = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, LONGEST)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.answer_retracted(text, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -80,7 +80,7 @@ def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: 
 
     Raises EXTENSION_ALREADY_GRANTED, EXTENSION_TOO_LATE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    text = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, LONGEST)
 
     def change(case: Case, unit: UnitOfWork) -> Case:
         return case.given_more_time(text, ctx.now(), ctx.store.timetable_of(case, unit))
