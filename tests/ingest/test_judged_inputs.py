@@ -123,7 +123,7 @@ def test_a_file_that_was_judged_wrongly_once_is_judged_rightly(ingest: RunningIn
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedInput:
     """A value, and what is right for it: "accepted", the rule that refuses it, or as what it is recorded."""
 
     kind: str
@@ -132,18 +132,18 @@ class Judged:
     word: str
 
 
-def read_inputs() -> list[Judged]:
+def read_inputs() -> list[JudgedInput]:
     """The table; what nobody sees is escaped in it."""
     with (DATA / "inputs.csv").open(newline="") as file:
         rows = [[_unescaped(cell) for cell in row] for row in csv.reader(file)]
-    return [Judged(*row) for row in rows[1:]]
+    return [JudgedInput(*row) for row in rows[1:]]
 
 
 def _unescaped(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode("unicode_escape")
 
 
-def _record(judged: Judged, number: int) -> dict[str, str]:
+def _record(judged: JudgedInput, number: int) -> dict[str, str]:
     match judged.kind:
         case "person":
             return personal_licence(judged.value, KINDS["passport"]) | {"XK_WSH": f"演许字〔2026〕{number}号"}
@@ -174,7 +174,7 @@ def test_more_than_200_inputs_are_judged_as_the_standards_and_unicode_say(ingest
     assert not wrong, "\n".join(wrong)
 
 
-def _judgement(ingest: RunningIngest, judged: Judged, outcome: Any) -> tuple[str, bool]:
+def _judgement(ingest: RunningIngest, judged: JudgedInput, outcome: Any) -> tuple[str, bool]:
     """What was right for a value as ingest sees it, and whether its word is told."""
     if outcome.outcome == pb.OUTCOME_REJECTED:
         # Of a person's number nothing is told to whoever reads the answer.
