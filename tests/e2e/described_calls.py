@@ -5,6 +5,7 @@ says in words what its schema cannot (`x-beyond-schema`) may refuse data that it
 what there is, where a parameter names a thing: nobody guesses an id, and what is answered would not be looked at.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ ROLES: Final = tuple(role for role in Role if role is not Role.SERVICE)
 CHECKS: Final = frozenset(
     {
         *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
-        *("response_schema_conformance", "response_headers_conformance"),
+        *("response_schema_conformance", "response_headers_conformance", "allow_header_conformance"),
         *("negative_data_rejection", "positive_data_acceptance", "missing_required_header", "unsupported_method"),
         *("use_after_free", "ensure_resource_availability", "ignored_auth"),
     }
@@ -86,12 +87,16 @@ def tried(
             "generation": {"deterministic": True, "database": "none"},
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": _TAKEN},
-                # An address may also be that of a thing with this name: GET /v1/subjects/queries asks for a subject.
-                "allow_header_conformance": {"enabled": False},
             },
             "operations": [
                 {"include-name": sorted(set(_callers(api)) - set(operations)), "enabled": False},
                 {"include-name": _judged(api), "checks": _may_refuse()},
+                {"include-name": _also_of_a_thing(api), "checks": {"allow_header_conformance": {"enabled": False}}},
+                # A consent that is taken back stays to be read, with `withdrawn_at`: it says what was open until then.
+                {
+                    "include-name": "GET /v1/me/consents/{consent_id}",
+                    "checks": {"use_after_free": {"enabled": False}},
+                },
                 # Elsewhere a token is not asked for, or is refused: those who come to get one have none.
                 {"include-name": _guarded(api), "headers": {"Authorization": f"Bearer {token}"}},
             ],
@@ -137,6 +142,17 @@ def _guarded(api: dict[str, Any]) -> list[str]:
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
         if operation["security"]
+    ]
+
+
+def _also_of_a_thing(api: dict[str, Any]) -> list[str]:
+    """Whose address is also that of a thing with this name: GET /v1/subjects/queries asks for a subject, and is allowed."""
+    forms = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in api["paths"]]
+    return [
+        f"{method.upper()} {path}"
+        for path, methods in api["paths"].items()
+        if sum(bool(re.fullmatch(form, path)) for form in forms) > 1
+        for method in methods
     ]
 
 
