@@ -29,10 +29,11 @@ from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS, TokenRequest
 from gateway.domain.token_refusals import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, oauth_description, oauth_status
+from gateway.http.browser_sessions import BrowserSessions
 from gateway.http.client_administration import add_clients
-from gateway.http.identity import add_identity
+from gateway.http.identity import IDENTITY_PROVIDER, add_identity
 from gateway.http.officer_administration import add_officers
-from gateway.http.pages import add_citizens_pages, add_pages
+from gateway.http.pages import add_demo_sign_in, add_pages
 from gateway.http.signing_key_administration import add_signing_keys
 from gateway.http.token_answers import (
     AuthorizationServerAnswer,
@@ -168,11 +169,12 @@ def make_own_app(
     add_officers(app, ctx)
     add_proposals(app, ctx, "/v1/identity")
     add_signing_keys(app, ctx)
-    add_identity(app, ctx, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
-    add_pages(app, ctx, verifier)
+    sessions = BrowserSessions(ctx, {"demo": citizens is not None, "provider": IDENTITY_PROVIDER if provider else ""})
+    add_identity(app, ctx, provider, sessions, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
+    add_pages(app, ctx, sessions, verifier)
     if citizens is not None:
         _add_demo_identity(app, ctx, citizens)
-        add_citizens_pages(app, ctx, citizens)
+        add_demo_sign_in(app, ctx, sessions, citizens)
     return app
 
 

@@ -13,11 +13,13 @@ from chengxin.auth.request_context import caller
 from chengxin.http.description import made_without_address, redirect
 from chengxin.http.inputs import MADE_HERE, NAMES_A_PERSON, Body
 from chengxin.http.named_things import OrganisationName
+from chengxin.http.problem_answers import prefers_page
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.request_checks import ignores_unknown_parameters
 from chengxin.http.web import RepeatableRequest, answer
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.http.browser_sessions import BrowserSessions
 from gateway.http.token_answers import SubjectTokenAnswer
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import counter_verification, oidc_relying_party
@@ -25,6 +27,7 @@ from gateway.usecases import counter_verification, oidc_relying_party
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
 _COOKIE: Final = "chengxin_oidc"
 _PATH: Final = "/v1/identity/oidc"
+IDENTITY_PROVIDER: Final = f"{_PATH}/sign-in"
 
 _NUMBER: Final[Any] = Field(
     min_length=8, max_length=32, description="Of the document; of a passport with its State: CHN-E00000000"
@@ -139,13 +142,17 @@ class CallbackQuery(BaseModel):
 
 
 def add_identity(
-    app: OpenAPI, ctx: GatewayContext, provider: oidc_relying_party.IdentityProvider | None, to_answer: TokenResponder
+    app: OpenAPI,
+    ctx: GatewayContext,
+    provider: oidc_relying_party.IdentityProvider | None,
+    sessions: BrowserSessions,
+    to_answer: TokenResponder,
 ) -> None:
     """Adds the addresses to the app, those of a provider only when there is one."""
     _add_counter(app, ctx, to_answer)
     _add_representations(app, ctx)
     if provider is not None:
-        _add_oidc(app, ctx, provider, to_answer)
+        _add_oidc(app, ctx, provider, sessions, to_answer)
 
 
 def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -> None:
@@ -214,19 +221,26 @@ def _add_representations(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_oidc(
-    app: OpenAPI, ctx: GatewayContext, provider: oidc_relying_party.IdentityProvider, to_answer: TokenResponder
+    app: OpenAPI,
+    ctx: GatewayContext,
+    provider: oidc_relying_party.IdentityProvider,
+    sessions: BrowserSessions,
+    to_answer: TokenResponder,
 ) -> None:
     @app.get(
-        f"{_PATH}/sign-in",
+        IDENTITY_PROVIDER,
         tags=[_IDENTITY],
         summary="Prove an identity at the identity provider",
         responses={302: redirect()},
     )
     @serves(oidc_relying_party.begin)
     def begin(query: UsccQuery) -> Response:
-        """The answer sends the browser to the provider."""
+        """The answer sends the browser to the provider: by a page that goes there, when the browser asks for pages."""
         begun = oidc_relying_party.begin(ctx, ANONYMOUS, provider, query.uscc)
-        found = Response(status=302, headers={"Location": begun.location, "Cache-Control": "no-store"})
+        if prefers_page(request.environ):
+            found = sessions.leave(begun.location)
+        else:
+            found = Response(status=302, headers={"Location": begun.location, "Cache-Control": "no-store"})
         secure = ctx.issuer.startswith("https://")
         # The provider sends the browser back by a link from its site; a strict cookie would not come with it.
         found.set_cookie(_COOKIE, begun.cookie, 600, path=_PATH, secure=secure, httponly=True, samesite="Lax")
@@ -241,8 +255,11 @@ def _add_oidc(
     @serves(oidc_relying_party.finish)
     @ignores_unknown_parameters("providers add parameters of their own (OpenID Connect Core, section 3.1.2.5)")
     def callback(query: CallbackQuery) -> Response:
-        """The token is the citizen's own, or that of the organisation named at the beginning."""
+        """The token is the citizen's own, or that of the organisation named at the beginning. A browser gets a session
+        and a page that leads to `/me`.
+        """
         cookie = request.cookies.get(_COOKIE, "")
-        found = to_answer(oidc_relying_party.finish(ctx, ANONYMOUS, provider, query.state, query.code, cookie))
+        minted = oidc_relying_party.finish(ctx, ANONYMOUS, provider, query.state, query.code, cookie)
+        found = sessions.arrive(minted) if prefers_page(request.environ) else to_answer(minted)
         found.delete_cookie(_COOKIE, path=_PATH)
         return found

@@ -8,9 +8,30 @@ WORDS: Final[Words] = {
     "sign.in": ("登录", "Sign in"),
     "citizen.title": ("查询本人信用信息", "Your own record"),
     "citizen.hint": (
+        "登录后可查看系统中关于本人的全部信息。请选择一种核验身份的方式。登录有效十分钟。",
+        "Signed in, you see all that is recorded about you. Choose how to prove who you are. A session lasts ten minutes.",
+    ),
+    "citizen.demo": ("演示人员登录", "A person of the demonstration world"),
+    "citizen.demo.hint": (
         "演示环境：仅凭演示人员的姓名和证件号码登录，不作真实核验。",
         "The demonstration world: name and document number of a demonstration person are all the proof it takes.",
     ),
+    "citizen.provider": ("身份认证平台登录", "By the identity provider"),
+    "citizen.provider.hint": (
+        "转到身份认证平台核验身份，完成后自动返回本站。",
+        "You go to the identity provider, prove who you are there, and come back here.",
+    ),
+    "citizen.provider.go": ("前往身份认证平台", "Go to the identity provider"),
+    "citizen.counter": ("窗口核验码登录", "With a code from the service counter"),
+    "citizen.counter.hint": (
+        "持有效证件到市信用中心窗口核验，领取一次性核验码；核验码一日内有效，只能使用一次。",
+        "Show your document at the credit centre's counter and get a code. It is good once, for a day.",
+    ),
+    "citizen.code": ("核验码", "Code from the counter"),
+    "leaving": ("正在前往身份认证平台", "You go to the identity provider"),
+    "leaving.on": ("未自动前往时请点击这里", "Go there, if nothing happens by itself"),
+    "arrived": ("已登录", "You are signed in"),
+    "arrived.on": ("查看本人信用信息", "See your own record"),
     "citizen.name": ("姓名", "Name"),
     "citizen.number": ("证件号码", "Number of your document"),
     "citizen.uscc": (

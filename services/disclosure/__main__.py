@@ -71,7 +71,6 @@ def compose() -> Service:
         assembly.clock,
         keys,
         subject_key,
-        own_page=settings.demo,
     )
     holder = Holder(assembly.store)
     projection = Projection(store, keys, subject_key, assembly.clock)

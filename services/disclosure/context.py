@@ -64,8 +64,6 @@ class DisclosureContext:
     subject_key: SubjectKey
     waiting: Shares = field(default_factory=lambda: Shares(WAITING))
     following: Shares = field(default_factory=lambda: Shares(FOLLOWING))
-    # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
-    own_page: bool = False
     # Whether changes that are taken in are published in the public feed.
     announces: bool = True
     # Whether a generation is surely the one in use.

@@ -15,6 +15,7 @@ from gateway.http.identity import Document
 from gateway.usecases.counter_verification import DOCUMENTS
 from tests.gateway.administration import decide
 from tests.gateway.conftest import RunningGateway
+from tests.gateway.test_pages import own_page, posted
 from tests.support import until
 
 WANG = demo_identity_number(datetime(1899, 5, 1, tzinfo=UTC).date(), 7)
@@ -90,6 +91,22 @@ NUMBERS = {
     "taiwan_travel_permit": ("0000 0007", "00000007"),
     "passport": ("uto-e00000007", "UTO-E00000007"),
 }
+
+
+def test_in_a_browser_the_code_opens_ones_own_page(gate: RunningGateway) -> None:
+    form: dict[str, object] = {"number": WANG, "code": _code(gate)}
+    refused = posted(gate, "/sign-in/counter?lang=en", form | {"code": "no such code"})
+    assert refused.status == 401
+    assert "The code is not good" in refused.body
+    # Neither the number nor the code comes back in the page.
+    assert WANG not in refused.body
+    assert "Set-Cookie" not in refused.headers
+    # The way to the other language is the form, not the address that took it.
+    assert 'href="/sign-in?lang=zh-CN"' in refused.body
+    answer = posted(gate, "/sign-in/counter?lang=en", form)
+    assert (answer.status, answer.headers["Location"]) == (303, "/me?lang=en")
+    assert own_page(gate, answer.headers["Set-Cookie"].partition(";")[0]).status == 200
+    assert posted(gate, "/sign-in/counter", form).status == 401
 
 
 def test_every_document_is_named_in_the_contract() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -106,6 +107,32 @@ def test_she_signs_in_at_the_provider_and_is_her_pseudonym(gate: RunningGateway,
     assert (claims["acr"], claims["roles"]) == ("oidc", ["subject"])
     assert browser.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 200
     assert [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id]
+
+
+def test_her_browser_gets_a_session_and_goes_on_to_her_own_page(browser: OidcBrowser) -> None:
+    form = browser.edge.call("GET", "/sign-in?lang=en", headers={"Accept": "text/html"})
+    # Outside the demonstration world nobody signs in by a name; the two ways that prove something are there.
+    assert 'action="/sign-in?' not in form.body
+    assert f'action="{PATH}/sign-in" method="get"' in form.body
+    assert 'action="/sign-in/counter?lang=en" method="post"' in form.body
+    # Browsers follow no redirect of a form to another site (`form-action` of the pages' policy).
+    left = browser.edge.call("GET", f"{PATH}/sign-in?uscc=", headers={"Accept": "text/html"}, redirect=False)
+    assert left.status == 200
+    location = unescape(left.body.split('content="0; url=')[1].split('"')[0])
+    given = browser.consent(location)
+    query = "&".join(f"{k}={v}" for k, v in given.items())
+    cookie = left.headers["Set-Cookie"].partition(";")[0]
+    headers = {"Cookie": cookie, "Accept": "text/html", "Accept-Language": "en"}
+    answer = browser.edge.call("GET", f"{PATH}/callback?{query}", headers=headers)
+    assert answer.status == 200, answer.body
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "SameSite=Strict" in answer.headers["Set-Cookie"]
+    # The page goes on by itself: a redirect would still be the other site's, and the strict cookie not sent.
+    assert 'http-equiv="refresh" content="0; url=/me?lang=en"' in answer.body
+    assert "eyJ" not in answer.body
+    session = next(c for c in answer.headers["Set-Cookie"].split(", ") if c.startswith("chengxin_session="))
+    own = browser.edge.call("GET", "/me", headers={"Cookie": session.partition(";")[0], "Accept": "text/html"})
+    assert own.status == 200, own.body
 
 
 def test_another_browser_cannot_finish_what_she_began(browser: OidcBrowser) -> None:

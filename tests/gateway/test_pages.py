@@ -98,7 +98,7 @@ def test_a_cookie_is_nothing_anywhere_else(gate: RunningGateway, method: str, pa
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/counter", "/sign-out"])
 def test_other_sites_forms_are_refused(gate: RunningGateway, path: str, headers: dict[str, str]) -> None:
     answer = posted(gate, path, FORM, **headers)
     assert (answer.status, answer.body["code"]) == (403, "FOREIGN_FORM")

@@ -65,7 +65,6 @@ class PageRenderer:
             total=total,
             start=start,
             more=more,
-            own_page=self._ctx.own_page,
         )
 
     def subject(self, ref: str, ask: RecordsQuery, language: str) -> str:
