@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 Words = Mapping[str, tuple[str, str]]
 
 HTML: Final = "text/html; charset=utf-8"
+# Pages of a citizen, with the key of their name in the shell's words. Each service has its own.
+OWN_PAGES: Final = (("/me", "own.records"), ("/me/accesses", "own.accesses"))
 # The parameter by which a reader chooses a language, in the address of any page.
 LANGUAGE: Final = "lang"
 _LANGUAGES: Final = {"zh": "zh-CN", "zh-cn": "zh-CN", "en": "en"}
@@ -26,6 +28,9 @@ _SHELL: Final[Words] = {
     "comma": ("、", ", "),
     "next": ("下一页", "Next page"),
     "sign.out": ("退出登录", "Sign out"),
+    "own.pages": ("本人页面", "Your pages"),
+    "own.records": ("本人信用信息", "My own record"),
+    "own.accesses": ("谁查询过我", "Who looked"),
     "footer": ("阳江市信用中心", "Yangjiang Credit Centre"),
     "footer.law": (
         "依据《阳江市公共信用信息管理暂行办法》公示；每次查询均留有记录。",
@@ -54,7 +59,9 @@ class Templates:
 
     def render(self, name: str, language: str, **values: Any) -> str:
         """Fills a template."""
-        return self._environment.get_template(name).render(language=language, t=self.words(language), **values)
+        return self._environment.get_template(name).render(
+            language=language, t=self.words(language), own_pages=OWN_PAGES, **values
+        )
 
 
 def chosen_language(query: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from chengxin.auth.principal import Role
 from chengxin.errors import forbidden
@@ -36,14 +36,18 @@ class SignInPage:
 
     sign_in: str
     roles: frozenset[Role]
-    # The page to which a caller goes after the sign-in.
-    page: str
+    # The pages that accept the session; a caller goes to the first after a sign-in that no other page asked for.
+    pages: tuple[str, ...]
 
 
-CITIZENS: Final = SignInPage("/sign-in", frozenset({Role.SUBJECT}), "/me")
-OFFICERS: Final = SignInPage("/officers/sign-in", OFFICER_ROLES, "/report")
+CITIZENS: Final = SignInPage("/sign-in", frozenset({Role.SUBJECT}), ("/me", "/me/accesses"))
+OFFICERS: Final = SignInPage("/officers/sign-in", OFFICER_ROLES, ("/report",))
 # The pages that accept a session; they are for reading only.
-PAGES: Final[Mapping[str, SignInPage]] = {sign_in_page.page: sign_in_page for sign_in_page in (CITIZENS, OFFICERS)}
+PAGES: Final[Mapping[str, SignInPage]] = {
+    page: entrance for entrance in (CITIZENS, OFFICERS) for page in entrance.pages
+}
+# The parameter of a sign-in that says which of the pages asked for it.
+_ASKED_BY: Final = "then"
 # What may stand in a query (RFC 3986, 3.4), and the percent signs that are there.
 _QUERY: Final = "%/?:@!$&'()*+,;=~"
 _SCRIPT_REQUESTS: Final = re.compile(
@@ -58,12 +62,25 @@ def sign_in_page_for(method: str, path: str) -> SignInPage | None:
     return OFFICERS if _SCRIPT_REQUESTS.fullmatch(f"{method} {path}") else None
 
 
-def with_parameters(path: str, query: str) -> str:
-    """Returns the address `path` with the parameters of another: of a page at its sign-in, and of that at the page.
+def sign_in_address(page: str, query: str) -> str:
+    """Returns where the reader of a page signs in: the page's parameters are kept there, and the page itself.
 
-    So the sign-in has the language of the page that was asked for, and leads back to the same place; never to another
-    path, whatever a link says.
+    So the sign-in has the language of the page that was asked for, and leads back to the same place.
     """
+    entrance = PAGES[page]
+    asked_by = "" if page == entrance.pages[0] else f"{_ASKED_BY}={page}"
+    return _with_parameters(entrance.sign_in, "&".join(part for part in (query, asked_by) if part))
+
+
+def address_after_sign_in(entrance: SignInPage, query: str) -> str:
+    """Returns where a reader goes after a sign-in at an address with these parameters; never to another path than that
+    of a page of this entrance, whatever a link says."""
+    asked_by = dict(parse_qsl(query)).get(_ASKED_BY, "")
+    others = "&".join(part for part in query.split("&") if not part.startswith(f"{_ASKED_BY}="))
+    return _with_parameters(asked_by if asked_by in entrance.pages else entrance.pages[0], others)
+
+
+def _with_parameters(path: str, query: str) -> str:
     return f"{path}?{quote(query.encode('latin-1'), safe=_QUERY)}" if query else path
 
 

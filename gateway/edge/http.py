@@ -161,7 +161,11 @@ class HttpEdge:
         if authorization is not None:
             claimant = self._admit(authorization, environ, request_id)
         elif page and method == "GET" and prefers_page(environ):
-            return 303, [("Location", browser_sessions.with_parameters(page.sign_in, environ["QUERY_STRING"]))], []
+            return (
+                303,
+                [("Location", browser_sessions.sign_in_address(environ["PATH_INFO"], environ["QUERY_STRING"]))],
+                [],
+            )
         else:
             claimant = self._admit_stranger(environ)
             authorization = f"Bearer {self._anonymous_token()}"

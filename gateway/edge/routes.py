@@ -8,6 +8,7 @@ SERVICES: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
 PREFIXES: Final = {
     "/": "disclosure",
     "/me": "disclosure",
+    "/me/accesses": "audit",
     "/report": "ingest",
     "/static": "disclosure",
     "/subjects": "disclosure",
@@ -46,13 +47,11 @@ _DEFAULT_BODY_LIMIT: Final = 64 * _MIB
 def prefix_of(path: str) -> str | None:
     """Returns the prefix under which a path is forwarded; None for the gateway's own paths and for unknown paths."""
     parts = path.split("/", 4)
-    # The prefix of "/v1/me/records/…" has three segments, that of "/v1/public/…" has two, that of "/tlog/…" has one.
-    for depth in (2, 3, 4):
+    # The longest one: "/me/accesses" is another service's than "/me". They have three segments at most.
+    for depth in range(min(len(parts), 4), 1, -1):
         prefix = "/".join(parts[:depth])
         if prefix in PREFIXES and (prefix != "/" or path == "/"):
             return prefix
-        if depth >= len(parts):
-            return None
     return None
 
 

@@ -60,7 +60,7 @@ class BrowserSessions:
         except Problem as refusal:
             return self.form(entrance, refusal)
         query = request.query_string.decode("latin-1")
-        found = Response(status=303, headers={"Location": browser_sessions.with_parameters(entrance.page, query)})
+        found = Response(status=303, headers={"Location": browser_sessions.address_after_sign_in(entrance, query)})
         self._begin(found, minted)
         if entrance is OFFICERS:
             # The page's script reads this cookie and sends its value. It lasts as long as the session, and is of no use
@@ -82,7 +82,7 @@ class BrowserSessions:
         With a redirect the browser would go on without the cookie, which is strict: another site began that way
         (RFC 6265bis, 5.2). From this page it is this site that sends it on.
         """
-        found = self._onward("arrived", f"{CITIZENS.page}?{LANGUAGE}={page_language()}")
+        found = self._onward("arrived", f"{CITIZENS.pages[0]}?{LANGUAGE}={page_language()}")
         self._begin(found, minted)
         return found
 

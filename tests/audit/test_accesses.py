@@ -1,6 +1,7 @@
 """What a subject is told at `/v1/me/accesses` beside queries: acts of officers about it, and how readers were verified."""
 
 import re
+from html import escape, unescape
 
 import pytest
 
@@ -89,3 +90,35 @@ def test_an_act_that_was_refused_is_told_as_refused(audit: RunningAudit) -> None
     audit.append([refused])
     [seen] = told(audit)
     assert seen["description"].endswith("（被拒绝）")
+
+
+def page(audit: RunningAudit, query: str = "", language: str = "zh-CN") -> str:
+    answer = audit.get(f"/me/accesses{query}", "subject", sub=LI_NA, language=language)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    return answer.text
+
+
+def test_the_page_says_what_the_address_for_programs_says(audit: RunningAudit) -> None:
+    agency = Principal("client:a", frozenset({Role.AGENCY}), "a", "1200", purpose="<b>贷款")
+    # Late on the 24th in UTC is the 25th in Shanghai.
+    for at in ("2026-11-24T04:00:00.000000Z", "2026-11-24T17:30:05.000000Z"):
+        audit.append([an_event(actor=agency, subject_refs=[LI_NA], at=at)])
+    newest, older = told(audit, "en")
+    english = page(audit, "?lang=en")
+    assert '<html lang="en">' in english
+    assert english.index('datetime="2026-11-25"') < english.index("01:30:05") < english.index('datetime="2026-11-24"')
+    for one in (newest, older):
+        assert escape(one["description"]) in english
+        assert one["event_id"] in english
+    assert "<b>" not in english
+    assert escape(told(audit)[0]["description"]) in page(audit)
+
+
+def test_each_look_at_the_page_is_on_record_and_older_ones_follow(audit: RunningAudit) -> None:
+    audit.append([an_event(subject_refs=[LI_NA], request_id=f"req_{n}") for n in range(51)])
+    first = page(audit, language="en")
+    assert first.count("Reference in the log") == 50
+    rest = page(audit, unescape(first.split('rel="next" href="/me/accesses')[1].split('"')[0]))
+    assert rest.count('class="reference"') == 1
+    looked = audit.supervisor("/v1/audit/events?act=accesses.listed")["events"]
+    assert [e["event"]["subject_refs"] for e in looked] == [[LI_NA]] * 2

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from chengxin_cli.gateway_client import HttpAnswer
-from gateway.domain.browser_sessions import PAGES
+from gateway.domain.browser_sessions import CITIZENS, OFFICERS, PAGES
 from tests.gateway.conftest import LI_NA, PASSWORD, RunningGateway
 
 FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}
@@ -59,11 +59,12 @@ def test_without_a_good_session_one_is_asked_to_sign_in(gate: RunningGateway, co
 @pytest.mark.parametrize("path", PAGES)
 def test_a_sign_in_has_the_language_of_the_page_and_leads_back_to_its_place(gate: RunningGateway, path: str) -> None:
     officer = {"username": "returning", "password": PASSWORD, "totp": gate.totp("returning")}
-    proof: dict[str, object] = {"/me": FORM, "/report": officer}[path]
+    proof: dict[str, object] = {CITIZENS: FORM, OFFICERS: officer}[PAGES[path]]
     # A link of somebody else's leads to this site's page, whatever it says.
     query = "lang=en&page=a%20b&page=%E7%94%B2&q=%22%3E%3Cb&next=//evil.example"
     asked = own_page(gate, path=f"{path}?{query}")
-    assert (asked.status, asked.headers["Location"]) == (303, f"{PAGES[path].sign_in}?{query}")
+    asked_by = "" if path == PAGES[path].pages[0] else f"&then={path}"
+    assert (asked.status, asked.headers["Location"]) == (303, f"{PAGES[path].sign_in}?{query}{asked_by}")
     form = own_page(gate, path=asked.headers["Location"])
     assert '<html lang="en">' in form.body
     action = unescape(form.body.split('<form class="stacked" action="')[1].split('"')[0])
@@ -73,8 +74,15 @@ def test_a_sign_in_has_the_language_of_the_page_and_leads_back_to_its_place(gate
     assert answer.status == 303, answer.body
     assert sorted(parse_qsl(answer.headers["Location"].removeprefix(f"{path}?"))) == sorted(parse_qsl(query))
     # The other language is the same place, too.
+    query += asked_by
     other = unescape(form.body.split('<a class="language" href="')[1].split('"')[0])
     assert sorted(parse_qsl(other.partition("?")[2])) == sorted(parse_qsl(query.replace("lang=en", "lang=zh-CN")))
+
+
+@pytest.mark.parametrize("then", ["/report", "//evil.example", "https://evil.example/me", "/me/../report", "/me/x", ""])
+def test_a_sign_in_leads_to_no_page_but_those_it_is_for(gate: RunningGateway, then: str) -> None:
+    answer = posted(gate, f"/sign-in?{urlencode({'then': then, 'lang': 'en'})}", FORM)
+    assert (answer.status, answer.headers["Location"]) == (303, "/me?lang=en")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
+from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
@@ -18,6 +19,7 @@ from chengxin.values.page_tokens import encode_page_token, number_after
 from services.audit.context import AuditContext
 from services.audit.domain.event import LoggedEntry
 from services.audit.http import schemas
+from services.audit.http.pages import add_pages
 from services.audit.http.repair import add_repair
 from services.audit.usecases import proofs, read_events
 from services.audit.usecases.search_params import search
@@ -41,6 +43,7 @@ def make_audit_app(ctx: AuditContext, admission: Admission | None, ready: Callab
     _add_proofs(app, ctx)
     _add_tlog(app, ctx)
     add_repair(app, ctx)
+    add_pages(app, ctx)
     return app
 
 
@@ -62,8 +65,9 @@ def _add_reading(app: OpenAPI, ctx: AuditContext) -> None:
     @serves(read_events.accesses)
     def accesses(query: PageQuery) -> Response:
         """Newest first, for the subject."""
-        found, rest = read_events.accesses(ctx, caller(), number_after(query.page_token), query.page_size)
-        return _private({"accesses": found, "next_page_token": encode_page_token(rest)})
+        page = read_events.accesses(ctx, caller(), number_after(query.page_token), query.page_size)
+        found = [read_events.access(logged, caller().sub, request_context.language()) for logged in page.events]
+        return _private({"accesses": found, "next_page_token": encode_page_token(page.below)})
 
 
 def _add_proofs(app: OpenAPI, ctx: AuditContext) -> None:

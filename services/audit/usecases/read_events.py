@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 
-from chengxin.auth import request_context
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.tlog import merkle
@@ -46,7 +45,7 @@ def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
 
 
 @query(Act.ACCESSES_LISTED, roles={Role.SUBJECT}, articles=("31",))
-def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
+def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> Page:
     """Who looked at the caller's own records and why, and what officers decided about the caller, newest first: organs,
     purposes and how a person was verified; of officers, the user name of who lets somebody act in the caller's name.
     An organisation is told what was done in its name, by whom (a pseudonym) and in which capacity; so is who did it."""
@@ -54,8 +53,7 @@ def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tup
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
     ctx.audit.record(ctx.audit.event(Act.ACCESSES_LISTED, caller, subject_refs=[caller.sub], details=details))
-    language = request_context.language()
-    return [access(logged, caller.sub, language) for logged in page.events], page.below
+    return page
 
 
 def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
