@@ -53,7 +53,7 @@ def demo_identity_number(born: date, sequence: int, region: str = "441702") -> s
 def demo_permanent_residence(born: date, sequence: int) -> str:
     """The number of the permanent residence card (form of 2023) of the `sequence`th foreigner born on a day.
 
-    Its country, 900, is one that ISO 3166-1 leaves to users. Raises `ValueError` as `demo_identity_number` does.
+    Its country, 900, is no country: it is that of specimens. Raises `ValueError` as `demo_identity_number` does.
     """
     digits = f"944900{demo_identity_number(born, sequence)[6:17]}"
     return digits + str(ric.calc_check_digit(digits + "0"))

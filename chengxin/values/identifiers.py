@@ -16,7 +16,7 @@ from stdnum.cn import ric, uscc
 from stdnum.iso7064 import mod_11_10
 
 from chengxin.bounds import own
-from chengxin.values.issuing_states import ISSUERS, NATIONALITIES
+from chengxin.values.issuing_states import FOREIGN, FOREIGN_DIGITS, ISSUERS
 from chengxin.values.text_forms import standard_identifier, with_plain_dashes
 
 # The fault of a value on a day: a word, or None.
@@ -174,12 +174,14 @@ def permanent_residence_fault(value: str, today: date) -> str | None:
     if not _PERMANENT_RESIDENCE.match(value):
         return "format"
     if len(value) == 15:
-        if value[:3] not in NATIONALITIES:
+        if value[:3] not in FOREIGN:
             return "state"
         # Of the year there are two digits, so the century is open; 2000 had a 29th of February.
         return None if _is_born(f"20{value[7:13]}", date.max) else "birth_date"
     if ric.calc_check_digit(value) != value[-1]:
         return "check_digit"
+    if value[3:6] not in FOREIGN_DIGITS:
+        return "state"
     return None if _is_born(value[6:14], today) else "birth_date"
 
 
@@ -233,6 +235,10 @@ class IdentifierKind:
     beyond_form: tuple[str, str] = ("", "")
 
 
+def _both(*texts: tuple[str, str]) -> tuple[str, str]:
+    return "；".join(zh for zh, _ in texts), "; ".join(en for _, en in texts)
+
+
 _CHECK_DIGIT: Final = ("末位为校验码", "the last character is a check digit")
 _CHECK_DIGITS: Final = (
     "末位为校验码，第 9 至 17 位为组织机构代码（GB 11714），其末位也是校验码",
@@ -246,11 +252,17 @@ _STATE: Final = (
     "护照的签发国为 ISO 3166-1 或 ICAO 9303 的 3 位字母代码",
     "the State of a passport is a code of three letters of ISO 3166-1 or ICAO Doc 9303",
 )
+_COUNTRY: Final = (
+    "永久居留身份证号码中的国籍为 ISO 3166-1 中国以外的国家或地区",
+    "the country in the number of a permanent residence card is one of ISO 3166-1 other than China",
+)
 # The schemes, strongest first: a subject is shown under the strongest that it has.
 IDENTIFIERS: Final = {
     "uscc": IdentifierKind(USCC, 18, lambda value, _today: uscc_fault(value), False, _CHECK_DIGITS),
     "identity_number": IdentifierKind(IDENTITY_NUMBER, 18, identity_number_fault, True, _BORN),
-    "permanent_residence": IdentifierKind(PERMANENT_RESIDENCE, 18, permanent_residence_fault, True, _BORN),
+    "permanent_residence": IdentifierKind(
+        PERMANENT_RESIDENCE, 18, permanent_residence_fault, True, _both(_BORN, _COUNTRY)
+    ),
     "hk_macao_permit": IdentifierKind(HK_MACAO_PERMIT, 9, _of_form(_HK_MACAO_PERMIT), True),
     "taiwan_permit": IdentifierKind(TAIWAN_PERMIT, 8, _of_form(_TAIWAN_PERMIT), True),
     "passport": IdentifierKind(PASSPORT, 13, lambda value, _today: passport_fault(value), True, _STATE),
@@ -294,6 +306,6 @@ DECLARED: Final = IDENTIFIERS | {
         max(kind.length for kind in IDENTIFIERS.values() if kind.personal),
         lambda value, today: fault_of(ANY_DOCUMENT, value, today),
         True,
-        (f"{_BORN[0]}；{_STATE[0]}", f"{_BORN[1]}; {_STATE[1]}"),
+        _both(_BORN, _COUNTRY, _STATE),
     )
 }

@@ -104,8 +104,8 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         " and round what a formula computed",
     ),
     "spreadsheet_mark": (
-        '{item}带有电子表格用来保留文本的写法（开头的撇号 \' 或 ="…"），请去掉这些符号，只保留其中的值',
-        '{item} is written as a spreadsheet is told to keep a text (an apostrophe \' before it, or ="…"); take these signs'
+        '{item}带有电子表格用来保留文本的写法（开头的撇号 \'、` 或等号，="…" 或引号），请去掉这些符号，只保留其中的值',
+        '{item} is written as a spreadsheet is told to keep a text (an apostrophe \', ` or = before it, ="…" or quotes); take these signs'
         " off and leave the value alone",
     ),
     "number.format": (
@@ -204,8 +204,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the date of birth in {item} does not exist, is after today or before 1870; compare with the card",
     ),
     "permanent_residence.state": (
-        "{item}开头的 3 个字母不是任何国家或地区的代码（ISO 3166-1、ICAO 9303），请与证件核对",
-        "the three letters at the beginning of {item} are no country's (ISO 3166-1, ICAO Doc 9303); compare with the card",
+        "{item}中的国籍（开头 3 个字母，或 9 开头的号码第 4 至 6 位）不是中国以外任何国家或地区的代码（ISO 3166-1、ICAO 9303），请与证件核对；"
+        "中国公民（含港澳台居民）请填其本人的证件号码",
+        "the country in {item} (the first three letters, or the 4th to 6th digit after a 9) is none other than China (ISO"
+        " 3166-1, ICAO Doc 9303); compare with the card; citizens of China, with Hong Kong, Macao and Taiwan, have other"
+        " documents",
     ),
     "hk_macao_permit.format": (
         "{item}应为 H 或 M 加 8 位数字（港澳居民来往内地通行证；末尾 2 位换证次数可不填），请与证件核对",

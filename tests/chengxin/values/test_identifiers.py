@@ -131,6 +131,17 @@ def test_the_country_of_an_earlier_residence_card_is_one_that_there_is() -> None
     assert permanent_residence_fault("CHM440096022901", TODAY) == "state"
 
 
+def test_the_holder_of_a_residence_card_is_a_foreigner() -> None:
+    """In three letters, and in the three digits of ISO 3166-1, of which 249 are given to countries, and 900 to specimens."""
+    for letters in ("CHN", "HKG", "MAC", "TWN"):
+        assert permanent_residence_fault(f"{letters}440096022901", TODAY) == "state"
+    faults = {n: permanent_residence_fault(person(f"944{n:03}", date(1990, 12, 31)), TODAY) for n in range(1, 1000)}
+    assert set(faults.values()) == {None, "state"}
+    assert list(faults.values()).count(None) == 249 - 4 + 1
+    assert [faults[n] for n in (156, 158, 344, 446, 999)] == ["state"] * 5
+    assert (faults[398], faults[900]) == (None, None)
+
+
 @pytest.mark.parametrize("province", PROVINCES.split())
 def test_identity_numbers_of_every_province_are_good(province: str) -> None:
     """Also of the residence permits of Hong Kong (810000), Macao (820000) and Taiwan (830000)."""
