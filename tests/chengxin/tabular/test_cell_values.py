@@ -131,6 +131,15 @@ REFUSED: Mapping[str, tuple[bytes, str, str]] = {
     "a hidden row": (written('<c><v>1</v></c></row><row hidden="true"><c><v>2</v></c>'), _HIDDEN, "3:3"),
     "a row without height": (written('<c><v>1</v></c></row><row ht="0" customHeight="1"><c><v>2</v></c>'), _HIDDEN, "3:3"),
     "rows that are hidden as a rule": (written("<c><v>1</v></c>", before=_HIDE_ALL), _HIDDEN, "1:2"),
+    "a column too narrow": (written("<c><v>1</v></c>", before='<cols><col min="2" max="2" width="0.08"/></cols>'), _HIDDEN, "B:B"),
+    "a row too low": (written('<c><v>1</v></c></row><row ht="0.75" customHeight="1"><c><v>2</v></c>'), _HIDDEN, "3:3"),
+    "columns without width as a rule": (written("<c><v>1</v></c>", before='<sheetFormatPr defaultColWidth="0"/>'), _HIDDEN, "A:A"),
+    "a column of the rule's width": (
+        written("<c><v>1</v></c>", before='<sheetFormatPr defaultColWidth="0.1"/><cols><col min="1" max="9" style="0"/></cols>'), _HIDDEN, "A:A"
+    ),
+    "rows without height as a rule": (
+        written("<c><v>1</v></c>", before='<sheetFormatPr defaultRowHeight="0" customHeight="1"/>'), _HIDDEN, "1:2"
+    ),
 }  # fmt: skip
 
 
