@@ -24,7 +24,7 @@ from tests.ingest.licence_validation import AT, ENTRY, PROVIDER, RECORDER, TODAY
 from tests.ingest.running_ingest import DEMO, demo_entry
 
 # Without what a spreadsheet adds to numbers (`1e+9`, `'1`, `="1"`).
-_SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+'‘’=")
+_SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+'‘’‛′`´＇=\"“”„″＂")
 # Characters of a name, and thus of any text, as it is recorded.
 TEXT = (
     st.text(_SIGNS, min_size=1, max_size=15).map(standard_name).filter(lambda text: text and not first_hidden(text, 1))

@@ -13,6 +13,11 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts the changes of the way in which a version becomes a schema; the ETag uses it.
 DIALECT_REVISION = 7
 
+# As `_MARKED` of ingest's validator.
+SPREADSHEET_MARK: Final = (
+    r"""^((['=‘’‛′`´＇]['=‘’‛′`´＇"“”„″＂]*(?=[^0-9]*[0-9])|["“”„″＂]+(?=([^0-9]*[0-9]){6}))"""
+    r"""\+?[0-9A-Za-z.:/-]+['=‘’‛′`´＇"“”„″＂]*|="[^"]*")$"""
+)
 # What holds for every text. A text with white space at its ends is delivered without it, so it is no text of its own.
 _TEXT: Final = {
     "$comment": (
@@ -30,7 +35,7 @@ _TEXT: Final = {
         },
         {
             "$comment": "电子表格的文本标记 / the marks by which a spreadsheet keeps a number as text",
-            "not": {"pattern": r"""^(['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+|="[^"]*")$"""},
+            "not": {"pattern": SPREADSHEET_MARK},
         },
     ],
 }

@@ -23,9 +23,15 @@ _PERSONS_NUMBER: Final = "persons_number"
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
 _ROUNDED: Final = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
-# How a number is typed so that a spreadsheet keeps it as a text: `'4417…`, `="4417…"`. In other programs the sign stays.
-_MARKED: Final = re.compile(r"""['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+\Z|="[^"]*"\Z""")
-_MARKS: Final = re.compile("""['‘’]|=\"""")
+# How a number is typed so that a spreadsheet keeps it as a text: with signs before it and perhaps behind (`'4417…`,
+# `="4417…"`, `“4417…”`). In other programs they stay. Short words in quotes are names: `“7UP”`.
+_SIGNS: Final = "='‘’‛′`´＇"
+_QUOTES: Final = '"“”„″＂'
+_MARKED: Final = re.compile(
+    rf"""(?:[{_SIGNS}][{_SIGNS}{_QUOTES}]*(?=[^0-9]*[0-9])|[{_QUOTES}]+(?=(?:[^0-9]*[0-9]){{6}}))"""
+    rf"""\+?[0-9A-Za-z.:/-]+[{_SIGNS}{_QUOTES}]*\Z|="[^"]*"\Z"""
+)
+_MARKS: Final = re.compile(rf"[{_SIGNS}]|[{_QUOTES}][0-9A-Za-z.:/+-]")
 # A passport's number as it is printed, without its State or without the hyphen after it.
 _PASSPORT_ALONE: Final = re.compile(r"(?:[A-Z]{3})?[0-9A-Z]{5,9}\Z")
 # An identity number as people space it out: `441702-18960312-0024`.
