@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from chengxin.values import outside_json
+from chengxin_cli.output_files import naming
 
 T = TypeVar("T")
 # Far more than a receipt, a key or a checkpoint has; a device would never end.
@@ -43,6 +44,13 @@ class FilePath(click.Path):
         # A device never ends, a pipe may never begin.
         if path.exists() and not (path.is_file() or path.is_dir()):
             self.fail(f"{str(value)!r} is a device or a pipe, not a file; save it as a file", param, ctx)
+        # A broken disk, or what is a file by its kind alone.
+        if path.is_file():
+            try:
+                with path.open("rb") as content:
+                    content.read(1)
+            except OSError as e:
+                self.fail(f"{str(value)!r} cannot be read ({e.strerror}); copy it to another place", param, ctx)
         return path
 
 
@@ -57,7 +65,7 @@ def read_text(file: Path) -> str:
 
     Raises `FileUnusable` for what is no such text, also when it is empty, and `OSError`.
     """
-    with file.open("rb") as content:
+    with naming(file), file.open("rb") as content:
         data = content.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise FileUnusable(file, f"it has more than {_MOST_BYTES} bytes")

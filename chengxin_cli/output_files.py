@@ -17,7 +17,7 @@ _LONGEST_NAME: Final = 255 - len(".9999")
 
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Names the file in an error that came while it was written; the system does not."""
+    """Names the file in an error that came while it was read or written; the system does not."""
     try:
         yield
     except OSError as e:

@@ -62,6 +62,10 @@ def read_json(data: bytes) -> Any:
             raise GreatNumbers(list(_places(value, _GREAT, "")))
         if _HALF in text:
             json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as e:
+        raise ValueError(
+            f"half of a character: \\u{ord(e.object[e.start]):04x}; write it whole, or leave it out"
+        ) from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     # Most values have fewer parts than that.

@@ -13,6 +13,7 @@ from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import ChangeStatement, read_signed
 from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, read_json
 from chengxin_cli.output import print_lines
+from chengxin_cli.output_files import naming
 from chengxin_cli.submission import verified
 
 
@@ -66,7 +67,7 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as content:
+    with naming(file), file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 

@@ -23,7 +23,7 @@ from chengxin_cli.gateway_client import Caller, Edge, at
 from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, read_json
 from chengxin_cli.option_types import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.output import OutputConsole, print_lines
-from chengxin_cli.output_files import save_without_loss
+from chengxin_cli.output_files import naming, save_without_loss
 from chengxin_cli.submission import FileSubmission, verified
 from chengxin_cli.suite.home import ClientCredentials, Home
 
@@ -89,7 +89,7 @@ def command(
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as content:
+    with naming(file), file.open("rb") as content:
         kind_of(content, file.name)
         content.seek(0)
         return hashlib.file_digest(content, "sha256").hexdigest()
