@@ -67,6 +67,21 @@ REFUSED: Mapping[str, tuple[bytes, str, int]] = {
     "windows-1252": ("a\r\nM\u00fcller \u201esonst".encode("cp1252"), "FILE_ENCODING_UNLIKELY", 4),
     "big5": (TRADITIONAL.encode("big5"), "FILE_ENCODING_UNLIKELY", 0),
     "shift-jis": ("番号\r\n東京都千代田区株式会社".encode("shift-jis"), "FILE_ENCODING_UNLIKELY", 0),
+    "euc-kr": (
+        "A,B\n서울건설주식회사,김철수이영희박민수\n대한민국의모든국민은법앞에평등하다\n".encode("euc-kr"),
+        "FILE_ENCODING_UNLIKELY",
+        4,
+    ),
+    "euc-jp": (
+        "A,B\n日本国民は正当に選挙された国会における代表者を通じて行動し,東京都千代田区株式会社\n".encode("euc-jp"),
+        "FILE_ENCODING_UNLIKELY",
+        4,
+    ),
+    "iso-8859-5": (
+        "A\nОбщество с ограниченной ответственностью Строительная компания\n".encode("iso8859-5"),
+        "FILE_ENCODING_UNKNOWN",
+        11,
+    ),
     "gb18030 of private use alone": (b"a\r\n\xaa\xa1\xaa\xa2\xaa\xa3", "FILE_ENCODING_UNLIKELY", 3),
     "a NUL in utf-8": (UTF8 + b"1,\x00,2", "FILE_NUL", len(UTF8) + 2),
     "a NUL in little utf-8": ("甲,1\0\r\n".encode(), "FILE_NUL", 5),
