@@ -6,6 +6,8 @@ the bytes themselves are compared (a delivered file, a tile of the log) they are
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,7 +15,6 @@ import click
 import msgspec
 
 from chengxin.values import outside_json
-from chengxin_cli.output_files import naming
 
 T = TypeVar("T")
 # Far more than a receipt, a key or a checkpoint has; a device would never end.
@@ -58,6 +59,15 @@ EXISTING_FILE: Final = FilePath(exists=True, dir_okay=False)
 FILE: Final = FilePath(dir_okay=False)
 EXISTING_DIRECTORY: Final = FilePath(exists=True, file_okay=False)
 DIRECTORY: Final = FilePath(file_okay=False)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Names the file in an error that came while it was read or written; the system does not."""
+    try:
+        yield
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(file)) from None
 
 
 def read_text(file: Path) -> str:

@@ -4,24 +4,16 @@ import itertools
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
+
+from chengxin_cli.input_files import naming
 
 # The part of a workbook that holds the time of writing.
 _WRITTEN: Final = "docProps/core.xml"
 # Bytes of a file's name on all common file systems, less the number that may be added.
 _LONGEST_NAME: Final = 255 - len(".9999")
-
-
-@contextmanager
-def naming(file: Path) -> Iterator[None]:
-    """Names the file in an error that came while it was read or written; the system does not."""
-    try:
-        yield
-    except OSError as e:
-        raise OSError(e.errno, e.strerror, str(file)) from None
 
 
 def save_without_loss(wanted: Path, write: Callable[[IO[bytes]], object]) -> Path:

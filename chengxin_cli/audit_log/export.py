@@ -10,7 +10,7 @@ import urllib3
 from chengxin.auth.tls import Trust, pool
 from chengxin.tlog import merkle
 from chengxin.tlog.signed_note import Checkpoint, split_note
-from chengxin_cli.output_files import naming
+from chengxin_cli.input_files import naming
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "key"

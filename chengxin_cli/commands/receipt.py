@@ -11,9 +11,8 @@ import jwt
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import ChangeStatement, read_signed
-from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, read_json
+from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, naming, read_json
 from chengxin_cli.output import print_lines
-from chengxin_cli.output_files import naming
 from chengxin_cli.submission import verified
 
 

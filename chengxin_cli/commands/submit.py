@@ -20,10 +20,10 @@ from chengxin.values.provider_statement import digest_of, must_be_about, stateme
 from chengxin.values.provider_statement import sign as signed_by
 from chengxin_cli.ending import LANGUAGE, ExitCode, after
 from chengxin_cli.gateway_client import Caller, Edge, at
-from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, read_json
+from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, naming, read_json
 from chengxin_cli.option_types import GRPC_ADDRESS, HTTP_ADDRESS
 from chengxin_cli.output import OutputConsole, print_lines
-from chengxin_cli.output_files import naming, save_without_loss
+from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import FileSubmission, verified
 from chengxin_cli.suite.home import ClientCredentials, Home
 

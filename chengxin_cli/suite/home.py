@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.input_files import read_json
-from chengxin_cli.output_files import naming
+from chengxin_cli.input_files import naming, read_json
 
 # How long a suite that starts waits for commands that only look whether one runs.
 _LOOKING_SECONDS: Final = 5.0
