@@ -30,7 +30,7 @@ class BrowserSessions:
     """
 
     def __init__(self, ctx: GatewayContext, ways: dict[str, Any]) -> None:
-        self._issuer = ctx.issuer
+        self._ctx = ctx
         self._ways = ways
         self._templates = Templates(Path(__file__).parents[1] / "templates", WORDS)
 
@@ -96,7 +96,7 @@ class BrowserSessions:
 
     def token(self) -> str:
         """Returns the token of the request's session; empty without one."""
-        return browser_sessions.token_of(request.headers.get("Cookie", ""), self._issuer)
+        return browser_sessions.token_of(request.headers.get("Cookie", ""), self._ctx.issuer)
 
     @staticmethod
     def refuse_foreign_form() -> None:
@@ -114,7 +114,7 @@ class BrowserSessions:
         self._set(found, browser_sessions.SESSION_COOKIE, minted.token, minted.seconds)
 
     def _set(self, found: Response, name: str, value: str, seconds: int) -> None:
-        named, secure = browser_sessions.name_of(self._issuer, name), self._issuer.startswith("https:")
+        named, secure = browser_sessions.name_of(self._ctx.issuer, name), self._ctx.issuer.startswith("https:")
         hidden = name == browser_sessions.SESSION_COOKIE
         found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")
 
