@@ -114,6 +114,7 @@ FACES: dict[str, list[Callable[[RunningAudit], str]]] = {
         )
     ],
     "GET /v1/me/accesses": [http("/v1/me/accesses?page_size=90", "subject", sub=SUBJECT)],
+    "GET /me/accesses": [http("/me/accesses", "subject", sub=SUBJECT)],
     "GET /v1/audit/proofs/inclusion": [proves, http("/v1/audit/proofs/inclusion?index=519", "public")],
     "GET /v1/audit/proofs/consistency": [http("/v1/audit/proofs/consistency?first_size=257", "public")],
     "GET /v1/operations/audit/repair": [http("/v1/operations/audit/repair", "supervisor")],
